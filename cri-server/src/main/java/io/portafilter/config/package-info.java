@@ -1,0 +1,5 @@
+/** Configuration files, their problems told all at once. */
+@NullMarked
+package io.portafilter.config;
+
+import org.jspecify.annotations.NullMarked;
