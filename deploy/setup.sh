@@ -1,0 +1,223 @@
+# What the scripts of this tree share: finding a JDK, installing what is missing, building once. Sourced by bash
+# scripts that have set `tree` to the top of the tree.
+# shellcheck shell=bash
+
+jdk_wanted=25
+
+say() { printf 'portafilter: %s\n' "$*" >&2; }
+
+die() {
+  say "$@"
+  exit 125
+}
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# Whether a directory is a JDK (with a compiler) of the wanted version or a later one.
+is_jdk() {
+  local version
+  [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
+  version=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release")
+  [ -n "$version" ] && [ "$version" -ge "$jdk_wanted" ]
+}
+
+# Sets JAVA_HOME, or fails without a word.
+find_jdk() {
+  local candidate in_path
+  in_path=$(readlink -f "$(command -v javac || true)" || true)
+  for candidate in "${JAVA_HOME:-}" /usr/lib/jvm/*"$jdk_wanted"* /usr/local/lib/jvm/*"$jdk_wanted"* \
+    /opt/*"$jdk_wanted"* "${in_path%/bin/javac}"; do
+    if [ -n "$candidate" ] && is_jdk "$candidate"; then
+      export JAVA_HOME=$candidate
+      return 0
+    fi
+  done
+  return 1
+}
+
+need_jdk() {
+  find_jdk || die "no JDK $jdk_wanted found. Looked in JAVA_HOME (${JAVA_HOME:-not set}), /usr/lib/jvm," \
+    "/usr/local/lib/jvm, /opt and PATH. Debian 13 has the package openjdk-$jdk_wanted-jdk-headless. Debian 12 has" \
+    "none: unpack any build of OpenJDK $jdk_wanted (Eclipse Temurin, for example) below /usr/lib/jvm, or set JAVA_HOME."
+}
+
+package_installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+
+# A line on stderr that shows that a long command is alive: its name and its seconds. The output goes to a log file,
+# whose end is shown when the command fails.
+with_progress() {
+  local what=$1 log=$2 pid started=$SECONDS
+  shift 2
+  mkdir -p "$(dirname "$log")"
+  "$@" >"$log" 2>&1 </dev/null &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    if [ -t 2 ]; then
+      printf '\rportafilter: %s, %d s  ' "$what" $((SECONDS - started)) >&2
+    elif [ $(((SECONDS - started) % 15)) = 1 ]; then
+      say "$what, $((SECONDS - started)) s"
+    fi
+    sleep 1
+  done
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  if wait "$pid"; then
+    say "$what: done, $((SECONDS - started)) s"
+  else
+    tail -n 40 "$log" >&2
+    say "$what: failed, the whole output is in $log"
+    return 1
+  fi
+}
+
+update_package_lists() {
+  # Lists younger than a day are good enough.
+  [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 -print -quit 2>/dev/null)" ] ||
+    with_progress "updating the package lists" "$tree/target/apt-update.log" apt-get -q update
+}
+
+# Installs those of the named Debian packages that are missing.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    package_installed "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  is_root || die "these packages are missing, and only root can install them: ${missing[*]}"
+  update_package_lists
+  with_progress "installing ${missing[*]}" "$tree/target/apt-install.log" \
+    env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"
+}
+
+# Prints a directory that holds the files of a Debian package without installing it: nothing of it is started, and no
+# other package has to give way to it.
+unpacked_package() {
+  local package=$1 root="$tree/target/packages/$1" work
+  if [ ! -e "$root/.whole" ]; then
+    update_package_lists
+    rm -rf "$root"
+    mkdir -p "$root"
+    work=$(mktemp -d "$tree/target/packages/download.XXXXXX")
+    (cd "$work" && with_progress "fetching $package" "$tree/target/apt-download.log" \
+      apt-get -q -o APT::Sandbox::User=root download "$package") || return 1
+    dpkg-deb -x "$work"/*.deb "$root"
+    rm -rf "$work"
+    touch "$root/.whole"
+  fi
+  printf '%s\n' "$root"
+}
+
+# Prints the path of a static busybox. Debian's packages busybox and busybox-static exclude one another, so a machine
+# that has the first keeps it.
+static_busybox() {
+  if package_installed busybox-static; then
+    echo /bin/busybox
+  else
+    local root
+    root=$(unpacked_package busybox-static) || return 1
+    if [ -e "$root/bin/busybox" ]; then echo "$root/bin/busybox"; else echo "$root/usr/bin/busybox"; fi
+  fi
+}
+
+# The JDK's own warnings about Maven's libraries are nothing that a user could act on.
+export_maven_options() {
+  export MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED"
+}
+
+server_stamp="$tree/cri-server/target/.built"
+
+# Whether the server's jars are there and no source, directory of sources (a deleted file) or POM is newer.
+is_built() {
+  [ -e "$server_stamp" ] && [ -e "$tree/cri-server/target/cri-server.jar" ] &&
+    [ -z "$(find "$tree"/{proto,sandbox-runtime,cri-server}/src/main "$tree"/{proto,sandbox-runtime,cri-server}/pom.xml \
+      "$tree/pom.xml" -newer "$server_stamp" -print -quit)" ]
+}
+
+# The time of a stamp is that of the build's begin: what changes meanwhile is built the next time.
+begin_build() {
+  mkdir -p "$tree/target"
+  touch "$tree/target/build-began"
+}
+
+end_build() { mv "$tree/target/build-began" "$server_stamp"; }
+
+build_once() {
+  ! is_built || return 0
+  need_jdk
+  command -v mvn >/dev/null || die "Maven is missing: apt-get install maven (deploy/up does it)"
+  mkdir -p "$tree/target"
+  (
+    # Two that start at once build once.
+    flock 9
+    ! is_built || exit 0
+    begin_build
+    export_maven_options
+    cd "$tree"
+    with_progress "building" "$tree/target/build.log" \
+      mvn -B -ntp -pl cri-server -am package -Dmaven.test.skip=true
+    end_build
+  ) 9>"$tree/target/build.lock" || exit 125
+}
+
+# The class path in a fixed order: an AOT cache is good for one class path only.
+server_class_path() {
+  local jar path="$tree/cri-server/target/cri-server.jar"
+  for jar in "$tree"/cri-server/target/lib/*.jar; do path+=":$jar"; done
+  printf '%s\n' "$path"
+}
+
+aot_cache="$tree/cri-server/target/portafilter.aot"
+
+# Fills `jvm` with the java command line up to the main class.
+#
+# The heap bound, the serial collector and the first compiler alone keep an idle server small (measured: 62 MB PSS
+# after 11,000 calls instead of 197); the server's work is waiting for the kernel, not computing. The AOT cache halves
+# the time to the first answer. -XX:ArchiveRelocationMode=0 would save some anonymous memory on top, but it maps the
+# archive at one address on every machine: a runtime for untrusted code does not give that up. A server without memory
+# is better started anew than half alive: its containers do not depend on it.
+set_jvm() {
+  local native="$tree/cri-server/target/native"
+  jvm=("$JAVA_HOME/bin/java" -XX:+UseSerialGC -Xms4m "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:TieredStopAtLevel=1
+    -XX:+ExitOnOutOfMemoryError --enable-native-access=ALL-UNNAMED)
+  if [ -d "$native" ]; then
+    # Unpacked at build time: works with a noexec /tmp, and is faster than unpacking at each start.
+    jvm+=("-Djava.library.path=$native" "-Djna.boot.library.path=$native" -Djna.nounpack=true
+      "-Dorg.sqlite.lib.path=$native" -Dorg.sqlite.lib.name=libsqlitejdbc.so)
+    local zstd
+    for zstd in "$native"/libzstd-jni-*.so; do jvm+=("-DZstdNativePath=$zstd"); done
+  fi
+  # PORTAFILTER_JAVA_OPTIONS: more arguments for java, split at blanks.
+  # shellcheck disable=SC2206
+  jvm+=(${PORTAFILTER_JAVA_OPTIONS:-})
+}
+
+# Makes the AOT cache once per build: a server of its own directories is started, asked, and ended by SIGTERM, upon
+# which java writes down the classes that it loaded and how it linked them.
+train_aot_cache() {
+  local jar="$tree/cri-server/target/cri-server.jar"
+  [ ! "$aot_cache" -nt "$jar" ] || return 0
+  is_root || return 1
+  need_jdk
+  mkdir -p "$tree/target"
+  with_progress "making the AOT cache" "$tree/target/aot.log" aot_training
+}
+
+aot_training() {
+  local work server command deadline=$((SECONDS + 60))
+  work=$(mktemp -d) || return 1
+  set_jvm
+  rm -f "$aot_cache"
+  "${jvm[@]}" "-XX:AOTCacheOutput=$aot_cache" -cp "$(server_class_path)" io.portafilter.cli.Main serve \
+    --root "$work/root" --state "$work/state" --listen "unix://$work/portafilter.sock" &
+  server=$!
+  while [ ! -S "$work/portafilter.sock" ] && kill -0 "$server" 2>/dev/null && [ $SECONDS -lt $deadline ]; do
+    sleep 0.1
+  done
+  for command in images pods ps; do
+    "${jvm[@]}" -cp "$(server_class_path)" io.portafilter.cli.Main "$command" \
+      --listen "unix://$work/portafilter.sock" || true
+  done
+  kill -TERM "$server" 2>/dev/null || true
+  wait "$server" || true
+  rm -rf "$work"
+  [ -s "$aot_cache" ]
+}
