@@ -1,0 +1,153 @@
+package io.portafilter.state;
+
+import com.google.protobuf.ByteString;
+import io.portafilter.linux.ProcessRef;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What is kept of a container. Its launch plan is derived anew from {@code request} and {@code imageConfig}, so that
+ * neither a restart of the server nor the removal of the image's name changes what the container is.
+ *
+ * @param id 64 lower-case hexadecimal digits
+ * @param request the serialised CreateContainerRequest
+ * @param imageId digest of the image's configuration, {@code sha256:HEX}
+ * @param imageRef {@code repository@sha256:MANIFEST}, or the image id
+ * @param imageConfig the OCI image configuration, JSON, as it was when the container was created
+ * @param layerIds the chain ids of the lower layers, lowest first; layers stay while a container lists them
+ * @param logPath the absolute path of the CRI log file; empty for a container without a log
+ * @param createdAtNanos nanoseconds since the epoch
+ * @param startedAtNanos 0 before the start
+ * @param finishedAtNanos 0 before the end
+ * @param exitCode the exit status, or 128 plus the signal; meaningful once EXITED
+ * @param reason CRI's short word for the end (Completed, Error, OOMKilled, StartError, Unknown); empty before it
+ * @param message a sentence for people, may be empty
+ * @param monitor the process that waits for {@code init}; both are absent while no launch is prepared or running
+ * @param init the container's first process
+ * @param bootId the boot that the process references belong to (/proc/sys/kernel/random/boot_id)
+ */
+public record ContainerRecord(
+        String id,
+        String podId,
+        String name,
+        int attempt,
+        ByteString request,
+        String imageId,
+        String imageRef,
+        ByteString imageConfig,
+        List<String> layerIds,
+        String logPath,
+        long createdAtNanos,
+        long startedAtNanos,
+        long finishedAtNanos,
+        ContainerState state,
+        int exitCode,
+        String reason,
+        String message,
+        Optional<ProcessRef> monitor,
+        Optional<ProcessRef> init,
+        String bootId) {
+
+    public ContainerRecord {
+        layerIds = List.copyOf(layerIds);
+    }
+
+    /** The same container with a prepared launch of the boot {@code newBootId}. */
+    public ContainerRecord prepared(ProcessRef newMonitor, ProcessRef newInit, String newBootId) {
+        return with(state, startedAtNanos, Optional.of(newMonitor), Optional.of(newInit), newBootId);
+    }
+
+    /** The same container without a prepared launch: to be prepared again when it is started. */
+    public ContainerRecord unprepared() {
+        return with(state, startedAtNanos, Optional.empty(), Optional.empty(), bootId);
+    }
+
+    /** The same container, about to run: committed before the gate opens. */
+    public ContainerRecord starting(long atNanos) {
+        return with(ContainerState.STARTING, atNanos, monitor, init, bootId);
+    }
+
+    /** The same container, its program running. */
+    public ContainerRecord running(long atNanos) {
+        return with(ContainerState.RUNNING, atNanos, monitor, init, bootId);
+    }
+
+    /** The same container, ended; a clock that went backwards does not make it end before its start. */
+    public ContainerRecord exited(long atNanos, int code, String why, String sentence) {
+        return new ContainerRecord(
+                id,
+                podId,
+                name,
+                attempt,
+                request,
+                imageId,
+                imageRef,
+                imageConfig,
+                layerIds,
+                logPath,
+                createdAtNanos,
+                startedAtNanos,
+                Math.max(atNanos, Math.max(startedAtNanos, createdAtNanos)),
+                ContainerState.EXITED,
+                code,
+                why,
+                sentence,
+                Optional.empty(),
+                Optional.empty(),
+                bootId);
+    }
+
+    /** The same container with another request, for instance after its resources were updated. */
+    public ContainerRecord requested(ByteString newRequest) {
+        return new ContainerRecord(
+                id,
+                podId,
+                name,
+                attempt,
+                newRequest,
+                imageId,
+                imageRef,
+                imageConfig,
+                layerIds,
+                logPath,
+                createdAtNanos,
+                startedAtNanos,
+                finishedAtNanos,
+                state,
+                exitCode,
+                reason,
+                message,
+                monitor,
+                init,
+                bootId);
+    }
+
+    private ContainerRecord with(
+            ContainerState newState,
+            long newStartedAtNanos,
+            Optional<ProcessRef> newMonitor,
+            Optional<ProcessRef> newInit,
+            String newBootId) {
+        return new ContainerRecord(
+                id,
+                podId,
+                name,
+                attempt,
+                request,
+                imageId,
+                imageRef,
+                imageConfig,
+                layerIds,
+                logPath,
+                createdAtNanos,
+                newStartedAtNanos,
+                finishedAtNanos,
+                newState,
+                exitCode,
+                reason,
+                message,
+                newMonitor,
+                newInit,
+                newBootId);
+    }
+}

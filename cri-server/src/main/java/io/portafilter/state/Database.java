@@ -1,0 +1,274 @@
+package io.portafilter.state;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+
+/**
+ * The records: a SQLite file (WAL, synchronous FULL), and a copy in memory that all reading is done from. One thread
+ * writes; what several callers commit at the same time shares a transaction, and so one flush of the disk. Readers see
+ * a change once it is durable.
+ */
+public final class Database implements AutoCloseable {
+    private record Commit(List<Change> changes, CompletableFuture<Boolean> done) {}
+
+    private final Path file;
+    private final Connection connection;
+    private final Tables tables;
+    private final Map<String, PodRecord> pods = new ConcurrentHashMap<>();
+    private final Map<String, ContainerRecord> containers = new ConcurrentHashMap<>();
+    private final Map<String, ImageRecord> images = new ConcurrentHashMap<>();
+    private final Map<String, LayerRecord> layers = new ConcurrentHashMap<>();
+    private final LinkedBlockingQueue<Commit> queue = new LinkedBlockingQueue<>();
+    private final Thread writer;
+    private volatile boolean closed;
+
+    private Database(Path file, Connection connection) throws SQLException, IOException {
+        this.file = file;
+        this.connection = connection;
+        this.tables = new Tables(connection);
+        tables.pods().forEach(pod -> pods.put(pod.id(), pod));
+        tables.containers().forEach(container -> containers.put(container.id(), container));
+        tables.images().forEach(image -> images.put(image.id(), image));
+        tables.layers().forEach(layer -> layers.put(layer.id(), layer));
+        // A platform thread: a flush of the disk would hold a carrier of the virtual threads.
+        writer = Thread.ofPlatform().daemon().name("records").unstarted(this::write);
+    }
+
+    /**
+     * Opens the records, or makes the file (0600). Takes some 200 ms in a new JVM: call it off the path to the first
+     * answer.
+     *
+     * @throws StateException if the file cannot be read, or was written by a newer Portafilter
+     */
+    public static Database open(Path file) {
+        Connection connection = null;
+        try {
+            if (!Files.exists(file)) {
+                Files.createFile(
+                        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            }
+            connection = DriverManager.getConnection("jdbc:sqlite:" + file);
+            prepare(connection);
+            Database database = new Database(file, connection);
+            database.writer.start();
+            return database;
+        } catch (SQLException | IOException | RuntimeException e) {
+            StateException failure = new StateException("records in " + file + ": " + e.getMessage(), e);
+            if (connection != null) {
+                try {
+                    connection.close();
+                } catch (SQLException suppressed) {
+                    failure.addSuppressed(suppressed);
+                }
+            }
+            throw failure;
+        }
+    }
+
+    private static void prepare(Connection connection) throws SQLException {
+        try (Statement statement = connection.createStatement()) {
+            statement.execute("PRAGMA journal_mode = WAL");
+            statement.execute("PRAGMA synchronous = FULL");
+            statement.execute("PRAGMA busy_timeout = 5000");
+            int version;
+            try (ResultSet row = statement.executeQuery("PRAGMA user_version")) {
+                version = row.next() ? row.getInt(1) : 0;
+            }
+            connection.setAutoCommit(false);
+            if (version == 0) {
+                Tables.create(connection);
+                connection.commit();
+            } else if (version != Tables.SCHEMA_VERSION) {
+                throw new SQLException("schema version " + version + " was written by another version of Portafilter,"
+                        + " this one reads " + Tables.SCHEMA_VERSION);
+            }
+        }
+    }
+
+    /** All pods, in no order. */
+    public List<PodRecord> pods() {
+        return List.copyOf(pods.values());
+    }
+
+    /** The pod with exactly this id. */
+    public Optional<PodRecord> pod(String id) {
+        return Optional.ofNullable(pods.get(id));
+    }
+
+    /** All containers, in no order. */
+    public List<ContainerRecord> containers() {
+        return List.copyOf(containers.values());
+    }
+
+    /** The container with exactly this id. */
+    public Optional<ContainerRecord> container(String id) {
+        return Optional.ofNullable(containers.get(id));
+    }
+
+    /** All images, in no order. */
+    public List<ImageRecord> images() {
+        return List.copyOf(images.values());
+    }
+
+    /** The image with exactly this id. */
+    public Optional<ImageRecord> image(String id) {
+        return Optional.ofNullable(images.get(id));
+    }
+
+    /** All layers, in no order. */
+    public List<LayerRecord> layers() {
+        return List.copyOf(layers.values());
+    }
+
+    /** The layer with exactly this chain id. */
+    public Optional<LayerRecord> layer(String id) {
+        return Optional.ofNullable(layers.get(id));
+    }
+
+    /** {@link #commit(List)}. */
+    public void commit(Change... changes) {
+        commit(List.of(changes));
+    }
+
+    /**
+     * Makes the changes, all or none, and returns when they are on the disk. An interrupt does not shorten the wait:
+     * whether the changes happened must be known.
+     *
+     * @throws StateException if they could not be made
+     */
+    public void commit(List<Change> changes) {
+        Commit commit = new Commit(List.copyOf(changes), new CompletableFuture<>());
+        if (closed) {
+            throw new StateException("records in " + file + ": closed");
+        }
+        queue.add(commit);
+        try {
+            boolean _ = commit.done.join();
+        } catch (CompletionException e) {
+            throw new StateException("records in " + file + ": " + cause(e).getMessage(), cause(e));
+        }
+    }
+
+    private static Throwable cause(CompletionException e) {
+        Throwable cause = e.getCause();
+        return cause == null ? e : cause;
+    }
+
+    private void write() {
+        List<Commit> group = new ArrayList<>();
+        while (true) {
+            group.clear();
+            try {
+                group.add(queue.take());
+            } catch (InterruptedException e) {
+                // close() interrupts; what was queued before it is still written.
+                if (queue.isEmpty()) {
+                    return;
+                }
+            }
+            queue.drainTo(group);
+            if (!tryTogether(group)) {
+                // One bad commit must not fail its neighbours.
+                group.forEach(this::writeAlone);
+            }
+        }
+    }
+
+    private boolean tryTogether(List<Commit> group) {
+        try {
+            transact(group);
+        } catch (SQLException | IOException | RuntimeException e) {
+            if (group.size() == 1) {
+                group.getFirst().done.completeExceptionally(e);
+                return true;
+            }
+            return false;
+        }
+        group.forEach(this::publish);
+        return true;
+    }
+
+    private void writeAlone(Commit commit) {
+        boolean _ = tryTogether(List.of(commit));
+    }
+
+    private void transact(List<Commit> group) throws SQLException, IOException {
+        try {
+            for (Commit commit : group) {
+                for (Change change : commit.changes) {
+                    tables.apply(change);
+                }
+            }
+            connection.commit();
+        } catch (SQLException | IOException | RuntimeException e) {
+            try {
+                connection.rollback();
+            } catch (SQLException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
+    }
+
+    private void publish(Commit commit) {
+        for (Change change : commit.changes) {
+            switch (change) {
+                case Change.PutPod(PodRecord pod) -> pods.put(pod.id(), pod);
+                case Change.PutContainer(ContainerRecord container) -> containers.put(container.id(), container);
+                case Change.PutImage(ImageRecord image) -> images.put(image.id(), image);
+                case Change.PutLayer(LayerRecord layer) -> layers.put(layer.id(), layer);
+                case Change.RemovePod(String id) -> pods.remove(id);
+                case Change.RemoveContainer(String id) -> containers.remove(id);
+                case Change.RemoveImage(String id) -> images.remove(id);
+                case Change.RemoveLayer(String id) -> layers.remove(id);
+            }
+        }
+        commit.done.complete(true);
+    }
+
+    /** Writes what was committed so far and closes the file; a later commit is refused. */
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        writer.interrupt();
+        boolean interrupted = false;
+        while (writer.isAlive()) {
+            try {
+                writer.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        Commit late;
+        while ((late = queue.poll()) != null) {
+            late.done.completeExceptionally(new StateException("records in " + file + ": closed"));
+        }
+        try {
+            tables.close();
+            connection.close();
+        } catch (SQLException e) {
+            throw new StateException("records in " + file + ": " + e.getMessage(), e);
+        }
+    }
+}
