@@ -1,0 +1,1002 @@
+package io.portafilter.linux;
+
+import static io.portafilter.linux.LinuxConstants.AT_EMPTY_PATH;
+import static io.portafilter.linux.LinuxConstants.AT_FDCWD;
+import static io.portafilter.linux.LinuxConstants.AT_REMOVEDIR;
+import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_ADD;
+import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_DEL;
+import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_MOD;
+import static io.portafilter.linux.LinuxConstants.FSCONFIG_CMD_CREATE;
+import static io.portafilter.linux.LinuxConstants.FSCONFIG_CMD_RECONFIGURE;
+import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_FD;
+import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_FLAG;
+import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_PATH;
+import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_STRING;
+import static io.portafilter.linux.LinuxConstants.F_ADD_SEALS;
+import static io.portafilter.linux.LinuxConstants.F_DUPFD_CLOEXEC;
+import static io.portafilter.linux.LinuxConstants.F_GETFL;
+import static io.portafilter.linux.LinuxConstants.F_GETPIPE_SZ;
+import static io.portafilter.linux.LinuxConstants.F_GET_SEALS;
+import static io.portafilter.linux.LinuxConstants.F_SETFL;
+import static io.portafilter.linux.LinuxConstants.F_SETPIPE_SZ;
+import static io.portafilter.linux.LinuxConstants.MFD_EXEC;
+import static io.portafilter.linux.LinuxConstants.O_CLOEXEC;
+import static io.portafilter.linux.LinuxConstants.SIOCGIFFLAGS;
+import static io.portafilter.linux.LinuxConstants.SIOCSIFFLAGS;
+import static io.portafilter.linux.LinuxConstants.STATX_BASIC_STATS;
+import static io.portafilter.linux.LinuxConstants.STATX_MNT_ID;
+import static io.portafilter.linux.LinuxConstants.S_IFMT;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import com.google.errorprone.annotations.MustBeClosed;
+import com.sun.jna.LastErrorException;
+import java.lang.ref.Reference;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * The only door to system calls: a method for each call, named after it, with the kernel's own flags ({@link
+ * LinuxConstants}).
+ *
+ * <p>What fails throws {@link KernelException}. Calls that a signal interrupted are made again. Every descriptor that
+ * is opened here is close-on-exec. A call that may block (reading a pipe, waiting) holds the carrier of a virtual
+ * thread: make it on a platform thread.
+ *
+ * <p>Source of all calls: section 2 of the Linux manual. Long because it is a table.
+ */
+public final class Kernel {
+
+    private static final int STATX_BYTES = 256;
+    private static final int SIGINFO_BYTES = 128;
+    private static final int CONTEXT_MESSAGE_BYTES = 512;
+    private static final int MAXIMUM_CONTEXT_MESSAGES = 16;
+
+    private Kernel() {}
+
+    // ---- descriptors
+
+    static void close(int number) {
+        try (Call call = Call.of(SystemCall.CLOSE)) {
+            call.add(number).runOnce();
+        } catch (KernelException e) {
+            // close(2): Linux has closed the descriptor when it answers EINTR
+            if (!e.is(Errno.EINTR)) {
+                throw e;
+            }
+        }
+    }
+
+    /** A close-on-exec duplicate with the lowest free number that is not below {@code atLeast}. */
+    @MustBeClosed
+    public static Fd duplicate(Fd descriptor, int atLeast) {
+        try (Call call = Call.of(SystemCall.FCNTL)) {
+            return call.add(descriptor).add(F_DUPFD_CLOEXEC).add(atLeast).runFd();
+        }
+    }
+
+    @MustBeClosed
+    static Fd duplicate(int number, int atLeast) {
+        try (Call call = Call.of(SystemCall.FCNTL)) {
+            return call.add(number).add(F_DUPFD_CLOEXEC).add(atLeast).runFd();
+        }
+    }
+
+    /** fcntl(2) with a number as argument. */
+    @CanIgnoreReturnValue
+    public static int fcntl(Fd descriptor, int command, long argument) {
+        try (Call call = Call.of(SystemCall.FCNTL)) {
+            return call.add(descriptor).add(command).add(argument).runInt();
+        }
+    }
+
+    /** Seals a memfd for good: {@code F_SEAL_*}. */
+    public static void addSeals(Fd memory, int seals) {
+        try (Call call = Call.of(SystemCall.FCNTL)) {
+            call.add(memory)
+                    .add(F_ADD_SEALS)
+                    .add(seals, ArgumentKind.SEALS.print(seals))
+                    .run();
+        }
+    }
+
+    /** The seals of a memfd. */
+    public static int getSeals(Fd memory) {
+        return fcntl(memory, F_GET_SEALS, 0);
+    }
+
+    /** The open file's access mode and status flags, {@code O_*}. */
+    public static int getFlags(Fd descriptor) {
+        return fcntl(descriptor, F_GETFL, 0);
+    }
+
+    /** Sets the open file's status flags; they belong to the open file, not the descriptor. */
+    public static void setFlags(Fd descriptor, int flags) {
+        fcntl(descriptor, F_SETFL, flags);
+    }
+
+    /** Resizes a pipe and returns the size in bytes that the kernel chose, at least what was asked. */
+    @CanIgnoreReturnValue
+    public static int setPipeSize(Fd pipe, int bytes) {
+        return fcntl(pipe, F_SETPIPE_SZ, bytes);
+    }
+
+    /** The capacity of a pipe in bytes. */
+    public static int pipeSize(Fd pipe) {
+        return fcntl(pipe, F_GETPIPE_SZ, 0);
+    }
+
+    /**
+     * An anonymous file in memory. A kernel before 6.3 does not know {@code MFD_EXEC}, under which all memory files were
+     * executable: then it is left out. See memfd_create(2).
+     */
+    @MustBeClosed
+    public static Fd memfdCreate(String name, int flags) {
+        try (Call call = Call.of(SystemCall.MEMFD_CREATE)) {
+            return call.add(name).add(flags).runFd();
+        } catch (KernelException e) {
+            if (!e.is(Errno.EINVAL) || (flags & MFD_EXEC) == 0) {
+                throw e;
+            }
+        }
+        try (Call call = Call.of(SystemCall.MEMFD_CREATE)) {
+            return call.add(name).add(flags & ~MFD_EXEC).runFd();
+        }
+    }
+
+    // ---- opening
+
+    /** Opens a path with {@code O_CLOEXEC} added; {@code mode} counts only where a file is made. */
+    @MustBeClosed
+    public static Fd openat(Fd directory, String path, int flags, int mode) {
+        try (Call call = Call.of(SystemCall.OPENAT)) {
+            return call.add(directory)
+                    .add(path)
+                    .add(flags | O_CLOEXEC)
+                    .add(mode)
+                    .runFd();
+        }
+    }
+
+    /** Opens what exists: {@link #openat(Fd, String, int, int)} without a mode. */
+    @MustBeClosed
+    public static Fd openat(Fd directory, String path, int flags) {
+        return openat(directory, path, flags, 0);
+    }
+
+    /** Opens an absolute path of the host that exists. */
+    @MustBeClosed
+    public static Fd open(String path, int flags) {
+        return openat(Fd.CWD, path, flags, 0);
+    }
+
+    /**
+     * Opens a path with {@code O_CLOEXEC} added, resolved under {@code RESOLVE_*} rules. The kernel answers EAGAIN where a
+     * rename elsewhere made a {@code ..} uncertain: the call is then made again, a bounded number of times. See
+     * openat2(2).
+     */
+    @MustBeClosed
+    public static Fd openat2(Fd directory, String path, int flags, int mode, long resolve) {
+        int attempts = 0;
+        while (true) {
+            try (Call call = Call.of(SystemCall.OPENAT2)) {
+                Call.Area how = call.reserve(24);
+                how.putLong(0, flags | O_CLOEXEC);
+                how.putLong(8, mode);
+                how.putLong(16, resolve);
+                String shown = "{flags=" + ArgumentKind.OPEN_FLAGS.print(flags | O_CLOEXEC)
+                        + (mode == 0 ? "" : ", mode=" + ArgumentKind.MODE.print(mode))
+                        + ", resolve=" + ArgumentKind.RESOLVE_FLAGS.print(resolve) + "}";
+                return call.add(directory)
+                        .add(path)
+                        .add(how.address(), shown)
+                        .add(24)
+                        .runFd();
+            } catch (KernelException e) {
+                attempts++;
+                if (!e.is(Errno.EAGAIN) || attempts > 100) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    /** Opens what exists: {@link #openat2(Fd, String, int, int, long)} without a mode. */
+    @MustBeClosed
+    public static Fd openat2(Fd directory, String path, int flags, long resolve) {
+        return openat2(directory, path, flags, 0, resolve);
+    }
+
+    /** A pipe; {@code flags} such as {@code O_NONBLOCK}, {@code O_CLOEXEC} is added. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the pipe closes both
+    public static Pipe pipe2(int flags) {
+        try (Call call = Call.of(SystemCall.PIPE2)) {
+            Call.Area ends = call.reserve(8);
+            call.add(ends).add(flags | O_CLOEXEC).run();
+            return new Pipe(Fd.own(ends.getInt(0)), Fd.own(ends.getInt(4)));
+        }
+    }
+
+    // ---- reading and writing
+
+    /** Reads once, at most 64 KiB; returns the number of bytes, 0 at the end. */
+    public static int read(Fd descriptor, byte[] target, int offset, int length) {
+        try (Call call = Call.of(SystemCall.READ)) {
+            Objects.checkFromIndexSize(offset, length, target.length);
+            Call.Area area = call.transferArea(length);
+            int count = call.add(descriptor).add(area).add(area.length()).runInt();
+            area.bytes().get(area.offset(), target, offset, count);
+            return count;
+        }
+    }
+
+    /** Reads once into native memory; returns the number of bytes, 0 at the end. */
+    public static int read(Fd descriptor, NativeBuffer target, int offset, int length) {
+        try (Call call = Call.of(SystemCall.READ)) {
+            return call.add(descriptor)
+                    .add(target.address(offset, length))
+                    .add(length)
+                    .runInt();
+        } finally {
+            Reference.reachabilityFence(target);
+        }
+    }
+
+    /** Reads once at a position, at most 64 KiB; returns the number of bytes, 0 at the end. */
+    public static int pread(Fd descriptor, byte[] target, int offset, int length, long position) {
+        try (Call call = Call.of(SystemCall.PREAD64)) {
+            Objects.checkFromIndexSize(offset, length, target.length);
+            Call.Area area = call.transferArea(length);
+            int count = call.add(descriptor)
+                    .add(area)
+                    .add(area.length())
+                    .add(position)
+                    .runInt();
+            area.bytes().get(area.offset(), target, offset, count);
+            return count;
+        }
+    }
+
+    /** Reads once at a position into native memory; returns the number of bytes, 0 at the end. */
+    public static int pread(Fd descriptor, NativeBuffer target, int offset, int length, long position) {
+        try (Call call = Call.of(SystemCall.PREAD64)) {
+            return call.add(descriptor)
+                    .add(target.address(offset, length))
+                    .add(length)
+                    .add(position)
+                    .runInt();
+        } finally {
+            Reference.reachabilityFence(target);
+        }
+    }
+
+    /**
+     * Reads from where the descriptor stands to the end. Throws IllegalStateException when there is more than {@code
+     * limitBytes}.
+     */
+    public static byte[] readAll(Fd descriptor, int limitBytes) {
+        byte[] bytes = new byte[Math.min(limitBytes, 4096)];
+        int filled = 0;
+        while (true) {
+            if (filled == bytes.length) {
+                // one byte beyond the limit tells "exactly full" from "too long"
+                bytes = Arrays.copyOf(bytes, (int) Math.min((long) limitBytes + 1, 2L * bytes.length + 1));
+            }
+            int count = read(descriptor, bytes, filled, bytes.length - filled);
+            if (count == 0) {
+                return Arrays.copyOf(bytes, filled);
+            }
+            filled += count;
+            if (filled > limitBytes) {
+                throw new IllegalStateException(
+                        "file descriptor " + descriptor + " holds more than " + limitBytes + " bytes");
+            }
+        }
+    }
+
+    /** Writes once, at most 64 KiB; returns the number of bytes that were taken. */
+    public static int write(Fd descriptor, byte[] source, int offset, int length) {
+        try (Call call = Call.of(SystemCall.WRITE)) {
+            Objects.checkFromIndexSize(offset, length, source.length);
+            Call.Area area = call.transferArea(length);
+            area.bytes().put(area.offset(), source, offset, area.length());
+            return call.add(descriptor)
+                    .add(area.address(), area.length() + " bytes")
+                    .add(area.length())
+                    .runInt();
+        }
+    }
+
+    /** Writes once from native memory; returns the number of bytes that were taken. */
+    public static int write(Fd descriptor, NativeBuffer source, int offset, int length) {
+        try (Call call = Call.of(SystemCall.WRITE)) {
+            return call.add(descriptor)
+                    .add(source.address(offset, length))
+                    .add(length)
+                    .runInt();
+        } finally {
+            Reference.reachabilityFence(source);
+        }
+    }
+
+    /** Writes all bytes. */
+    public static void writeFully(Fd descriptor, byte[] source) {
+        for (int done = 0; done < source.length; ) {
+            done += write(descriptor, source, done, source.length - done);
+        }
+    }
+
+    /** Writes text as UTF-8 in one write(2), as the files of {@code /proc} and cgroups demand. */
+    public static void writeText(Fd descriptor, String text) {
+        byte[] bytes = KernelText.encode(text);
+        try (Call call = Call.of(SystemCall.WRITE)) {
+            Call.Area area = call.reserve(bytes.length);
+            area.bytes().put(area.offset(), bytes);
+            int count = call.add(descriptor)
+                    .add(area.address(), KernelText.quoted(text))
+                    .add(bytes.length)
+                    .runInt();
+            if (count != bytes.length) {
+                throw call.failed(
+                        Errno.ENOSPC, Optional.of("only " + count + " of " + bytes.length + " bytes were taken"));
+            }
+        }
+    }
+
+    /** Writes once at a position, at most 64 KiB; returns the number of bytes that were taken. */
+    public static int pwrite(Fd descriptor, byte[] source, int offset, int length, long position) {
+        try (Call call = Call.of(SystemCall.PWRITE64)) {
+            Objects.checkFromIndexSize(offset, length, source.length);
+            Call.Area area = call.transferArea(length);
+            area.bytes().put(area.offset(), source, offset, area.length());
+            return call.add(descriptor)
+                    .add(area.address(), area.length() + " bytes")
+                    .add(area.length())
+                    .add(position)
+                    .runInt();
+        }
+    }
+
+    /** Copies up to {@code length} bytes from one pipe to another without consuming them; tee(2). */
+    public static long tee(Fd from, Fd to, long length, int flags) {
+        try (Call call = Call.of(SystemCall.TEE)) {
+            return call.add(from).add(to).add(length).add(flags).run();
+        }
+    }
+
+    /** Moves up to {@code length} bytes between a pipe and another file, at their positions; splice(2). */
+    public static long splice(Fd from, Fd to, long length, int flags) {
+        try (Call call = Call.of(SystemCall.SPLICE)) {
+            return call.add(from).add(0).add(to).add(0).add(length).add(flags).run();
+        }
+    }
+
+    /** Sets the size of a file in bytes. */
+    public static void ftruncate(Fd file, long length) {
+        try (Call call = Call.of(SystemCall.FTRUNCATE)) {
+            call.add(file).add(length).run();
+        }
+    }
+
+    /** Sets the position of an open file; {@code whence} 0 start, 1 current, 2 end. */
+    @CanIgnoreReturnValue
+    public static long lseek(Fd file, long offset, int whence) {
+        try (Call call = Call.of(SystemCall.LSEEK)) {
+            return call.add(file).add(offset).add(whence).run();
+        }
+    }
+
+    /** Puts a file's content and metadata onto the disk. */
+    public static void fsync(Fd file) {
+        try (Call call = Call.of(SystemCall.FSYNC)) {
+            call.add(file).run();
+        }
+    }
+
+    /** Puts a file's content onto the disk, and of its metadata what reading it back needs. */
+    public static void fdatasync(Fd file) {
+        try (Call call = Call.of(SystemCall.FDATASYNC)) {
+            call.add(file).run();
+        }
+    }
+
+    /** Puts everything of the file system that holds this file onto the disk. */
+    public static void syncfs(Fd file) {
+        try (Call call = Call.of(SystemCall.SYNCFS)) {
+            call.add(file).run();
+        }
+    }
+
+    /** Locks or unlocks an open file: {@code LOCK_*}; with {@code LOCK_NB} EAGAIN says that another holds it. */
+    public static void flock(Fd file, int operation) {
+        try (Call call = Call.of(SystemCall.FLOCK)) {
+            call.add(file).add(operation).run();
+        }
+    }
+
+    // ---- waiting for descriptors
+
+    /** Waits until the descriptor is ready; returns what {@code poll(2)} says of it, 0 when the time is over. */
+    public static int poll(Fd descriptor, int events, Duration timeout) {
+        return poll(List.of(descriptor), events, timeout)[0];
+    }
+
+    /** Waits until one of the descriptors is ready; returns the events of each, all 0 when the time is over. */
+    public static int[] poll(List<Fd> descriptors, int events, Duration timeout) {
+        try (Call call = Call.of(SystemCall.PPOLL)) {
+            Call.Area set = call.reserve(8 * descriptors.size());
+            for (int i = 0; i < descriptors.size(); i++) {
+                set.putInt(8 * i, descriptors.get(i).number());
+                set.putShort(8 * i + 4, (short) events);
+            }
+            // the kernel leaves the remaining time here when a signal interrupts: run() goes on with it
+            Call.Area time = call.reserve(16);
+            time.putLong(0, timeout.getSeconds());
+            time.putLong(8, timeout.getNano());
+            call.add(set).add(descriptors.size()).add(time).add(0).add(0).run();
+            int[] ready = new int[descriptors.size()];
+            for (int i = 0; i < ready.length; i++) {
+                ready[i] = set.getShort(8 * i + 6) & 0xffff;
+            }
+            return ready;
+        }
+    }
+
+    /** A new epoll instance. */
+    @MustBeClosed
+    public static Fd epollCreate() {
+        try (Call call = Call.of(SystemCall.EPOLL_CREATE1)) {
+            return call.add(O_CLOEXEC).runFd();
+        }
+    }
+
+    /** Watches a descriptor for {@code EPOLL*} events, which come with {@code data}. */
+    public static void epollAdd(Fd epoll, Fd descriptor, int events, long data) {
+        epollControl(epoll, EPOLL_CTL_ADD, descriptor, events, data);
+    }
+
+    /** Changes what a descriptor is watched for. */
+    public static void epollModify(Fd epoll, Fd descriptor, int events, long data) {
+        epollControl(epoll, EPOLL_CTL_MOD, descriptor, events, data);
+    }
+
+    /** Watches a descriptor no longer. */
+    public static void epollDelete(Fd epoll, Fd descriptor) {
+        epollControl(epoll, EPOLL_CTL_DEL, descriptor, 0, 0);
+    }
+
+    private static void epollControl(Fd epoll, int operation, Fd descriptor, int events, long data) {
+        try (Call call = Call.of(SystemCall.EPOLL_CTL)) {
+            Call.Area event = call.reserve(16);
+            event.putInt(0, events);
+            event.putLong(EpollEvents.DATA_OFFSET, data);
+            call.add(epoll).add(operation).add(descriptor).add(event).run();
+        }
+    }
+
+    /**
+     * Waits for events; returns their number, 0 when the time is over or a signal came. A negative timeout waits for ever.
+     */
+    @CanIgnoreReturnValue
+    public static int epollWait(Fd epoll, EpollEvents events, int timeoutMillis) {
+        events.count(0);
+        try (Call call = Call.of(SystemCall.EPOLL_PWAIT)) {
+            int count = (int) call.add(epoll)
+                    .add(events.address())
+                    .add(events.capacity())
+                    .add(timeoutMillis)
+                    .add(0)
+                    .add(0)
+                    .runOnce();
+            events.count(count);
+            return count;
+        } catch (KernelException e) {
+            if (e.is(Errno.EINTR)) {
+                return 0;
+            }
+            throw e;
+        } finally {
+            Reference.reachabilityFence(events);
+        }
+    }
+
+    /** An event counter that starts at 0; {@code flags} such as {@code EFD_NONBLOCK}. */
+    @MustBeClosed
+    public static Fd eventfd(int flags) {
+        try (Call call = Call.of(SystemCall.EVENTFD2)) {
+            return call.add(0).add(flags | O_CLOEXEC).runFd();
+        }
+    }
+
+    /** Adds to an event counter. */
+    public static void eventfdAdd(Fd counter, long value) {
+        try (Call call = Call.of(SystemCall.WRITE)) {
+            Call.Area area = call.reserve(8);
+            area.putLong(0, value);
+            call.add(counter).add(area.address(), Long.toString(value)).add(8).run();
+        }
+    }
+
+    // ---- status
+
+    /** The status of a path, {@code AT_*} flags; statx(2). */
+    public static FileStatus statx(Fd directory, String path, int flags) {
+        try (Call call = Call.of(SystemCall.STATX)) {
+            Call.Area status = call.reserve(STATX_BYTES);
+            call.add(directory)
+                    .add(path)
+                    .add(flags)
+                    .add(STATX_BASIC_STATS | STATX_MNT_ID)
+                    .add(status)
+                    .run();
+            return FileStatus.of(status);
+        }
+    }
+
+    /** The status of an open file, of one opened with {@code O_PATH} too. */
+    public static FileStatus fstat(Fd file) {
+        return statx(file, "", AT_EMPTY_PATH);
+    }
+
+    /** The type of the file system that holds the file, {@code *_MAGIC}. */
+    public static long fstatfs(Fd file) {
+        try (Call call = Call.of(SystemCall.FSTATFS)) {
+            Call.Area status = call.reserve(FileSystemStatus.BYTES);
+            call.add(file).add(status).run();
+            return FileSystemStatus.of(status).type();
+        }
+    }
+
+    /** Type, space and inodes of the file system at a path. */
+    public static FileSystemStatus statfs(String path) {
+        try (Call call = Call.of(SystemCall.STATFS)) {
+            Call.Area status = call.reserve(FileSystemStatus.BYTES);
+            call.add(path).add(status).run();
+            return FileSystemStatus.of(status);
+        }
+    }
+
+    /** Where a symbolic link points; the empty path means the link that is open itself. */
+    public static String readlinkat(Fd directory, String path) {
+        for (int size = 4096; ; size *= 2) {
+            try (Call call = Call.of(SystemCall.READLINKAT)) {
+                Call.Area target = call.reserve(size);
+                int length = call.add(directory).add(path).add(target).add(size).runInt();
+                if (length < size) {
+                    return KernelText.decode(target.copy(0, length), 0, length);
+                }
+            }
+        }
+    }
+
+    // ---- changing directories
+
+    public static void mkdirat(Fd directory, String path, int mode) {
+        try (Call call = Call.of(SystemCall.MKDIRAT)) {
+            call.add(directory).add(path).add(mode).run();
+        }
+    }
+
+    /** Makes a device node, FIFO or regular file: {@code mode} holds the type. The process's umask applies. */
+    public static void mknodat(Fd directory, String path, int mode, Device device) {
+        try (Call call = Call.of(SystemCall.MKNODAT)) {
+            call.add(directory)
+                    .add(path)
+                    .add(mode, nodeMode(mode))
+                    .add(device.encoded())
+                    .run();
+        }
+    }
+
+    private static String nodeMode(int mode) {
+        String type = switch (mode & S_IFMT) {
+            case LinuxConstants.S_IFCHR -> "S_IFCHR";
+            case LinuxConstants.S_IFBLK -> "S_IFBLK";
+            case LinuxConstants.S_IFIFO -> "S_IFIFO";
+            case LinuxConstants.S_IFSOCK -> "S_IFSOCK";
+            case LinuxConstants.S_IFREG -> "S_IFREG";
+            default -> ArgumentKind.MODE.print(mode & S_IFMT);
+        };
+        return type + "|" + ArgumentKind.MODE.print(mode & ~S_IFMT);
+    }
+
+    /** Makes a symbolic link at {@code path} that reads {@code target}. */
+    public static void symlinkat(String target, Fd directory, String path) {
+        try (Call call = Call.of(SystemCall.SYMLINKAT)) {
+            call.add(target).add(directory).add(path).run();
+        }
+    }
+
+    public static void linkat(Fd fromDirectory, String from, Fd toDirectory, String to, int flags) {
+        try (Call call = Call.of(SystemCall.LINKAT)) {
+            call.add(fromDirectory)
+                    .add(from)
+                    .add(toDirectory)
+                    .add(to)
+                    .add(flags)
+                    .run();
+        }
+    }
+
+    /** Removes a name; {@code AT_REMOVEDIR} for an empty directory. */
+    public static void unlinkat(Fd directory, String path, int flags) {
+        try (Call call = Call.of(SystemCall.UNLINKAT)) {
+            call.add(directory).add(path).add(flags).run();
+        }
+    }
+
+    public static void rmdirat(Fd directory, String path) {
+        unlinkat(directory, path, AT_REMOVEDIR);
+    }
+
+    public static void renameat2(Fd fromDirectory, String from, Fd toDirectory, String to, int flags) {
+        try (Call call = Call.of(SystemCall.RENAMEAT2)) {
+            call.add(fromDirectory)
+                    .add(from)
+                    .add(toDirectory)
+                    .add(to)
+                    .add(flags)
+                    .run();
+        }
+    }
+
+    /** Sets the mode of an open file, not of one opened with {@code O_PATH}. */
+    public static void fchmod(Fd file, int mode) {
+        try (Call call = Call.of(SystemCall.FCHMOD)) {
+            call.add(file).add(mode).run();
+        }
+    }
+
+    /**
+     * Sets the mode of a path, <b>following a symbolic link</b>: in a tree that others wrote, open it with {@code O_PATH |
+     * O_NOFOLLOW} first, look at its type and give {@link Fd#path()}.
+     */
+    public static void fchmodat(Fd directory, String path, int mode) {
+        try (Call call = Call.of(SystemCall.FCHMODAT)) {
+            call.add(directory).add(path).add(mode).run();
+        }
+    }
+
+    /** Sets the owner; flags {@code AT_SYMLINK_NOFOLLOW}, {@code AT_EMPTY_PATH}. An id of -1 stays as it is. */
+    public static void fchownat(Fd directory, String path, int uid, int gid, int flags) {
+        try (Call call = Call.of(SystemCall.FCHOWNAT)) {
+            call.add(directory).add(path).add(uid).add(gid).add(flags).run();
+        }
+    }
+
+    /** Sets the owner of an open file, of one opened with {@code O_PATH} too. */
+    public static void fchown(Fd file, int uid, int gid) {
+        fchownat(file, "", uid, gid, AT_EMPTY_PATH);
+    }
+
+    /** Sets both times of a path; flags as for {@link #fchownat}. */
+    public static void utimensat(Fd directory, String path, Instant accessed, Instant modified, int flags) {
+        try (Call call = Call.of(SystemCall.UTIMENSAT)) {
+            Call.Area times = call.reserve(32);
+            times.putLong(0, accessed.getEpochSecond());
+            times.putLong(8, accessed.getNano());
+            times.putLong(16, modified.getEpochSecond());
+            times.putLong(24, modified.getNano());
+            call.add(directory)
+                    .add(path)
+                    .add(times.address(), "[" + accessed + ", " + modified + "]")
+                    .add(flags)
+                    .run();
+        }
+    }
+
+    // ---- mounts
+
+    /** A descriptor of a mount or, with {@code OPEN_TREE_CLONE}, of a detached copy; open_tree(2). */
+    @MustBeClosed
+    public static Fd openTree(Fd directory, String path, int flags) {
+        try (Call call = Call.of(SystemCall.OPEN_TREE)) {
+            return call.add(directory).add(path).add(flags | O_CLOEXEC).runFd();
+        }
+    }
+
+    /** Attaches or moves a mount; move_mount(2). */
+    public static void moveMount(Fd fromDirectory, String from, Fd toDirectory, String to, int flags) {
+        try (Call call = Call.of(SystemCall.MOVE_MOUNT)) {
+            call.add(fromDirectory)
+                    .add(from)
+                    .add(toDirectory)
+                    .add(to)
+                    .add(flags)
+                    .run();
+        }
+    }
+
+    /** A context in which a file system of this type is configured; fsopen(2). */
+    @MustBeClosed
+    public static Fd fsopen(String type) {
+        try (Call call = Call.of(SystemCall.FSOPEN)) {
+            return call.add(type).add(LinuxConstants.FSOPEN_CLOEXEC).runFd();
+        }
+    }
+
+    /** A context in which a mounted file system is reconfigured; fspick(2). */
+    @MustBeClosed
+    public static Fd fspick(Fd directory, String path, int flags) {
+        try (Call call = Call.of(SystemCall.FSPICK)) {
+            return call.add(directory)
+                    .add(path)
+                    .add(flags | LinuxConstants.FSPICK_CLOEXEC)
+                    .runFd();
+        }
+    }
+
+    /** Sets an option that takes no value. */
+    public static void fsconfigFlag(Fd context, String key) {
+        try (Call call = Call.of(SystemCall.FSCONFIG)) {
+            call.add(context).add(FSCONFIG_SET_FLAG).add(key).add(0).add(0);
+            runInContext(call, context);
+        }
+    }
+
+    /** Sets an option. The kernel answers EINVAL to a value of more than 255 bytes. */
+    public static void fsconfigString(Fd context, String key, String value) {
+        try (Call call = Call.of(SystemCall.FSCONFIG)) {
+            call.add(context).add(FSCONFIG_SET_STRING).add(key).add(value).add(0);
+            runInContext(call, context);
+        }
+    }
+
+    /** Sets an option to a path below a directory. */
+    public static void fsconfigPath(Fd context, String key, Fd directory, String path) {
+        try (Call call = Call.of(SystemCall.FSCONFIG)) {
+            call.add(context).add(FSCONFIG_SET_PATH).add(key).add(path).add(directory);
+            runInContext(call, context);
+        }
+    }
+
+    /** Sets an option to an open file. */
+    public static void fsconfigFd(Fd context, String key, Fd value) {
+        try (Call call = Call.of(SystemCall.FSCONFIG)) {
+            call.add(context).add(FSCONFIG_SET_FD).add(key).add(0).add(value);
+            runInContext(call, context);
+        }
+    }
+
+    /** Makes the file system that the context describes. */
+    public static void fsconfigCreate(Fd context) {
+        fsconfigCommand(context, FSCONFIG_CMD_CREATE);
+    }
+
+    /** Applies the context's options to the file system that it was picked from. */
+    public static void fsconfigReconfigure(Fd context) {
+        fsconfigCommand(context, FSCONFIG_CMD_RECONFIGURE);
+    }
+
+    private static void fsconfigCommand(Fd context, int command) {
+        try (Call call = Call.of(SystemCall.FSCONFIG)) {
+            call.add(context).add(command).add(0).add(0).add(0);
+            runInContext(call, context);
+        }
+    }
+
+    /** A detached mount of the context's file system; {@code MOUNT_ATTR_*}. */
+    @MustBeClosed
+    public static Fd fsmount(Fd context, long attributes) {
+        try (Call call = Call.of(SystemCall.FSMOUNT)) {
+            call.add(context).add(LinuxConstants.FSMOUNT_CLOEXEC).add(attributes);
+            return Fd.own((int) runInContext(call, context));
+        }
+    }
+
+    /** The kernel says more than a number about a context: lines to be read from its descriptor. */
+    @CanIgnoreReturnValue
+    private static long runInContext(Call call, Fd context) {
+        try {
+            return call.run();
+        } catch (KernelException e) {
+            throw call.failed(e.errno(), contextMessages(context));
+        }
+    }
+
+    private static Optional<String> contextMessages(Fd context) {
+        StringBuilder messages = new StringBuilder();
+        byte[] line = new byte[CONTEXT_MESSAGE_BYTES];
+        for (int i = 0; i < MAXIMUM_CONTEXT_MESSAGES; i++) {
+            int length;
+            try {
+                length = read(context, line, 0, line.length);
+            } catch (KernelException e) {
+                break; // ENODATA: no more; and what else goes wrong must not hide the failure that is told
+            }
+            String text = KernelText.decode(line, 0, length).strip();
+            // "e overlay: ...": the kind of the message, e(rror), w(arning) or i(nformation)
+            messages.append(messages.isEmpty() ? "" : "; ").append(text.length() > 2 ? text.substring(2) : text);
+        }
+        return messages.isEmpty() ? Optional.empty() : Optional.of(messages.toString());
+    }
+
+    /** Changes attributes, propagation or id mapping of a mount, with {@code AT_RECURSIVE} of all below it. */
+    public static void mountSetattr(Fd directory, String path, int flags, MountAttributes attributes) {
+        try (Call call = Call.of(SystemCall.MOUNT_SETATTR)) {
+            Call.Area area = call.reserve(32);
+            area.putLong(0, attributes.set());
+            area.putLong(8, attributes.clear());
+            area.putLong(16, attributes.propagation());
+            attributes.userNamespace().ifPresent(descriptor -> area.putLong(24, descriptor.number()));
+            call.add(directory)
+                    .add(path)
+                    .add(flags)
+                    .add(area.address(), attributes.print())
+                    .add(32)
+                    .run();
+        }
+    }
+
+    /** Classic mount(2); what a kind of mount does not use is the empty string. */
+    public static void mount(String source, String target, String type, long flags, String data) {
+        try (Call call = Call.of(SystemCall.MOUNT)) {
+            call.add(source).add(target).add(type).add(flags).add(data).run();
+        }
+    }
+
+    public static void umount2(String target, int flags) {
+        try (Call call = Call.of(SystemCall.UMOUNT2)) {
+            call.add(target).add(flags).run();
+        }
+    }
+
+    // ---- processes
+
+    /** The number of this process. */
+    public static int getpid() {
+        try (Call call = Call.of(SystemCall.GETPID)) {
+            return call.runInt();
+        }
+    }
+
+    /** The effective user id of this process. */
+    public static int geteuid() {
+        try (Call call = Call.of(SystemCall.GETEUID)) {
+            return call.runInt();
+        }
+    }
+
+    /** A descriptor of a process, readable once it has ended; pidfd_open(2). */
+    @MustBeClosed
+    public static Fd pidfdOpen(int pid) {
+        try (Call call = Call.of(SystemCall.PIDFD_OPEN)) {
+            return call.add(pid).add(0).runFd();
+        }
+    }
+
+    /** A duplicate of a descriptor that another process holds; needs the right to ptrace it. */
+    @MustBeClosed
+    public static Fd pidfdGetfd(Fd process, int number) {
+        try (Call call = Call.of(SystemCall.PIDFD_GETFD)) {
+            return call.add(process).add(number).add(0).runFd();
+        }
+    }
+
+    /** Sends a signal to exactly this process; ESRCH when it was reaped. */
+    public static void pidfdSendSignal(Fd process, int signal) {
+        try (Call call = Call.of(SystemCall.PIDFD_SEND_SIGNAL)) {
+            call.add(process).add(signal).add(0).add(0).run();
+        }
+    }
+
+    public static void kill(int pid, int signal) {
+        try (Call call = Call.of(SystemCall.KILL)) {
+            call.add(pid).add(signal).run();
+        }
+    }
+
+    /**
+     * Waits for a child: {@code P_PID} with its number or {@code P_PIDFD} with a descriptor's. Empty with {@code WNOHANG}
+     * when none has changed its state; ECHILD when there is no such child.
+     */
+    public static Optional<WaitStatus> waitid(int idType, int id, int options) {
+        try (Call call = Call.of(SystemCall.WAITID)) {
+            Call.Area info = call.reserve(SIGINFO_BYTES);
+            call.add(idType).add(id).add(info).add(options).add(0).run();
+            WaitStatus status = WaitStatus.of(info);
+            return status.pid() == 0 ? Optional.empty() : Optional.of(status);
+        }
+    }
+
+    /**
+     * Starts a program in a child that has these descriptors and no other, an empty signal mask and default signal
+     * actions; see {@link SpawnRequest}. Returns its process number; the caller reaps it with {@link #waitid}. A file
+     * that is still open for writing somewhere (ETXTBSY) is tried again for 50 ms.
+     */
+    public static int posixSpawn(SpawnRequest request) {
+        return Spawn.start(request);
+    }
+
+    /** {@link #posixSpawn(SpawnRequest)} with {@code /dev/null} as standard input, output and error. */
+    public static int posixSpawn(
+            String path, List<String> arguments, List<String> environment, List<Integer> descriptors) {
+        return Spawn.start(SpawnRequest.detached(path, arguments, environment, descriptors));
+    }
+
+    /** prctl(2); most options change the calling thread only. */
+    @CanIgnoreReturnValue
+    public static int prctl(int option, long a, long b, long c, long d) {
+        try (Call call = Call.of(SystemCall.PRCTL)) {
+            return call.add(option).add(a).add(b).add(c).add(d).runInt();
+        }
+    }
+
+    /** Takes the calling thread into new namespaces: on a thread of its own only, see {@link OwnThread}. */
+    public static void unshare(long flags) {
+        try (Call call = Call.of(SystemCall.UNSHARE)) {
+            call.add(flags).run();
+        }
+    }
+
+    /** Takes the calling thread into a namespace: on a thread of its own only, see {@link OwnThread}. */
+    public static void setns(Fd namespace, long type) {
+        try (Call call = Call.of(SystemCall.SETNS)) {
+            call.add(namespace).add(type).run();
+        }
+    }
+
+    // ---- sockets, interfaces
+
+    @MustBeClosed
+    public static Fd socket(int family, int type, int protocol) {
+        try (Call call = Call.of(SystemCall.SOCKET)) {
+            return call.add(family).add(type | O_CLOEXEC).add(protocol).runFd();
+        }
+    }
+
+    /** The flags {@code IFF_*} of an interface in the network namespace of the socket. */
+    public static int interfaceFlags(Fd socket, String name) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            Call.Area request = interfaceRequest(call, name);
+            call.add(socket)
+                    .add(SIOCGIFFLAGS)
+                    .add(request.address(), "{ifr_name=" + KernelText.quoted(name) + "}")
+                    .run();
+            return request.getShort(16) & 0xffff;
+        }
+    }
+
+    /** Sets the flags {@code IFF_*} of an interface in the network namespace of the socket. */
+    public static void setInterfaceFlags(Fd socket, String name, int flags) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            Call.Area request = interfaceRequest(call, name);
+            request.putShort(16, (short) flags);
+            call.add(socket)
+                    .add(SIOCSIFFLAGS)
+                    .add(request.address(), "{ifr_name=" + KernelText.quoted(name) + ", ifr_flags=" + flags + "}")
+                    .run();
+        }
+    }
+
+    /** struct ifreq of {@code linux/if.h}: 16 bytes of name, then a union of 24. */
+    private static Call.Area interfaceRequest(Call call, String name) {
+        byte[] encoded = KernelText.encode(name);
+        if (encoded.length > 15) {
+            throw new IllegalArgumentException("the name of an interface has at most 15 bytes: " + name);
+        }
+        Call.Area request = call.reserve(40);
+        request.bytes().put(request.offset(), encoded);
+        return request;
+    }
+
+    /** A system call that has no method here; its number, and so its meaning, depend on the architecture. */
+    static long syscall(long number, long a, long b, long c, long d, long e, long f) {
+        try {
+            return Libc.syscall(number, a, b, c, d, e, f);
+        } catch (LastErrorException error) {
+            throw new KernelException(
+                    "syscall",
+                    number + ", " + a + ", " + b + ", " + c + ", " + d + ", " + e + ", " + f,
+                    Errno.of(error.getErrorCode()));
+        }
+    }
+
+    static {
+        assert AT_FDCWD == Fd.CWD.number();
+    }
+}

@@ -1,0 +1,59 @@
+package io.portafilter.linux;
+
+import java.io.Serial;
+import java.util.Optional;
+
+/**
+ * A system call failed. The message reads as strace would print the call:
+ * {@code mount("proc", "/proc", "proc", 0, NULL): EPERM (Operation not permitted)}.
+ *
+ * <p>Thrown in this package alone; the caller that understands an error asks {@link #is(Errno)}.
+ */
+public final class KernelException extends RuntimeException {
+
+    @Serial
+    private static final long serialVersionUID = 1L;
+
+    private final String call;
+    private final String arguments;
+    private final transient Errno errno;
+    private final transient Optional<String> detail;
+
+    KernelException(String call, String arguments, Errno errno) {
+        this(call, arguments, errno, Optional.empty());
+    }
+
+    KernelException(String call, String arguments, Errno errno, Optional<String> detail) {
+        super(call + "(" + arguments + "): " + errno
+                + detail.map(text -> ": " + text).orElse(""));
+        this.call = call;
+        this.arguments = arguments;
+        this.errno = errno;
+        this.detail = detail;
+    }
+
+    /** The name of the system call, such as {@code move_mount}. */
+    public String call() {
+        return call;
+    }
+
+    /** The arguments as strace prints them, separated by a comma and a blank. */
+    public String arguments() {
+        return arguments;
+    }
+
+    /** What the kernel answered. */
+    public Errno errno() {
+        return errno;
+    }
+
+    /** What the kernel said beyond the error number, such as the messages of a file system context. */
+    public Optional<String> detail() {
+        return detail;
+    }
+
+    /** Whether the kernel answered with this error. */
+    public boolean is(Errno expected) {
+        return errno.number() == expected.number();
+    }
+}

@@ -1,0 +1,119 @@
+package io.portafilter.linux;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What {@code /proc/PID/status} says, proc_pid_status(5).
+ *
+ * @param name the command name, at most 15 bytes, escaped as the kernel does
+ * @param state one letter: {@code R}, {@code S}, {@code D}, {@code T}, {@code Z} (zombie), {@code X} ...
+ * @param parentPid the parent's process number, 0 if it lies outside the reader's PID namespace
+ * @param pids the process's numbers in each PID namespace, the reader's first ({@code NSpid})
+ * @param uids real, effective, saved and file system user id
+ * @param gids real, effective, saved and file system group id
+ * @param groups the supplementary groups
+ * @param inheritable capability set
+ * @param permitted capability set
+ * @param effective capability set
+ * @param bounding capability set
+ * @param ambient capability set
+ * @param noNewPrivileges whether execve can gain nothing
+ * @param seccompMode {@code SECCOMP_MODE_*}
+ * @param seccompFilters how many filters apply (Linux 5.9), -1 when the kernel does not say
+ * @param umask the file mode creation mask, -1 for a zombie, which has none
+ */
+public record ProcStatus(
+        String name,
+        char state,
+        int parentPid,
+        List<Integer> pids,
+        Ids uids,
+        Ids gids,
+        List<Integer> groups,
+        CapabilitySet inheritable,
+        CapabilitySet permitted,
+        CapabilitySet effective,
+        CapabilitySet bounding,
+        CapabilitySet ambient,
+        boolean noNewPrivileges,
+        int seccompMode,
+        int seccompFilters,
+        int umask) {
+
+    public ProcStatus {
+        pids = List.copyOf(pids);
+        groups = List.copyOf(groups);
+    }
+
+    /** The four user or group ids of a process. */
+    public record Ids(int real, int effective, int saved, int fileSystem) {
+
+        /** Whether all four are this one. */
+        public boolean areAll(int id) {
+            return real == id && effective == id && saved == id && fileSystem == id;
+        }
+
+        private static Ids parse(String text) {
+            List<Integer> ids = numbers(text);
+            if (ids.size() != 4) {
+                throw new IllegalArgumentException("not four ids: " + text);
+            }
+            return new Ids(ids.get(0), ids.get(1), ids.get(2), ids.get(3));
+        }
+    }
+
+    /** Parses the file's text. Throws IllegalArgumentException for text that lacks a field every kernel writes. */
+    public static ProcStatus parse(String text) {
+        Map<String, String> fields = new HashMap<>();
+        for (String line : text.split("\n")) {
+            int colon = line.indexOf(':');
+            if (colon > 0) {
+                fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
+            }
+        }
+        String umask = fields.getOrDefault("Umask", "");
+        return new ProcStatus(
+                field(fields, "Name"),
+                field(fields, "State").charAt(0),
+                Integer.parseInt(field(fields, "PPid")),
+                numbers(field(fields, "NSpid")),
+                Ids.parse(field(fields, "Uid")),
+                Ids.parse(field(fields, "Gid")),
+                numbers(field(fields, "Groups")),
+                CapabilitySet.parse(field(fields, "CapInh")),
+                CapabilitySet.parse(field(fields, "CapPrm")),
+                CapabilitySet.parse(field(fields, "CapEff")),
+                CapabilitySet.parse(field(fields, "CapBnd")),
+                CapabilitySet.parse(field(fields, "CapAmb")),
+                "1".equals(field(fields, "NoNewPrivs")),
+                Integer.parseInt(field(fields, "Seccomp")),
+                Integer.parseInt(fields.getOrDefault("Seccomp_filters", "-1")),
+                umask.isEmpty() ? -1 : Integer.parseInt(umask, 8));
+    }
+
+    /** Whether the process has ended and only waits to be reaped. */
+    public boolean isZombie() {
+        return state == 'Z' || state == 'X';
+    }
+
+    private static String field(Map<String, String> fields, String name) {
+        String value = fields.get(name);
+        if (value == null) {
+            throw new IllegalArgumentException("the process status has no field " + name);
+        }
+        return value;
+    }
+
+    private static List<Integer> numbers(String text) {
+        List<Integer> numbers = new ArrayList<>();
+        for (String word : text.split("\\s+")) {
+            if (!word.isEmpty()) {
+                numbers.add(Integer.parseUnsignedInt(word));
+            }
+        }
+        return numbers;
+    }
+}
