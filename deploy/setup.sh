@@ -88,6 +88,18 @@ install_packages() {
     env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"
 }
 
+# Installs what building and serving want: Maven, libseccomp, libisal (decodes gzip; optional at run time) and, where
+# Debian has it, the JDK. Sets JAVA_HOME, or says where a JDK was looked for.
+install_ground() {
+  install_packages maven libseccomp2 libisal2
+  if ! find_jdk; then
+    update_package_lists
+    [ -z "$(apt-cache search --names-only "^openjdk-$jdk_wanted-jdk-headless$")" ] ||
+      install_packages "openjdk-$jdk_wanted-jdk-headless"
+  fi
+  need_jdk
+}
+
 # Prints a directory that holds the files of a Debian package without installing it: nothing of it is started, and no
 # other package has to give way to it.
 unpacked_package() {
