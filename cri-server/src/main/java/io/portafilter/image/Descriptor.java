@@ -27,8 +27,7 @@ record Descriptor(
                         "the " + what + " names \"" + written + "\", which is not a sha256 or sha512 digest"));
         long size = json.whole("size")
                 .filter(bytes -> bytes >= 0)
-                .orElseThrow(
-                        () -> ImageException.invalid("the " + what + " gives no size for " + digest));
+                .orElseThrow(() -> ImageException.invalid("the " + what + " gives no size for " + digest));
         Optional<Platform> platform = json.member("platform")
                 .map(member -> new Platform(
                         member.text("os").orElse(""),

@@ -56,8 +56,7 @@ public record ImageConfig(
         List<Digest> diffIds = new ArrayList<>();
         for (String written : rootfs.texts("diff_ids")) {
             diffIds.add(Digest.parse(written)
-                    .orElseThrow(() ->
-                            ImageException.invalid("the " + what + " has the diff id \"" + written + "\"")));
+                    .orElseThrow(() -> ImageException.invalid("the " + what + " has the diff id \"" + written + "\"")));
         }
         if (diffIds.size() != rootfs.items("diff_ids").size()) {
             throw ImageException.invalid("the " + what + " has a diff id that is no text");
@@ -88,8 +87,7 @@ public record ImageConfig(
             chain.add(
                     chain.isEmpty()
                             ? diffId
-                            : Digest.sha256((chain.getLast() + " " + diffId)
-                                    .getBytes(StandardCharsets.US_ASCII)));
+                            : Digest.sha256((chain.getLast() + " " + diffId).getBytes(StandardCharsets.US_ASCII)));
         }
         return List.copyOf(chain);
     }

@@ -96,8 +96,7 @@ sealed interface JsonValue {
 
     /** The member as text; empty also when it is something else. */
     default Optional<String> text(String name) {
-        return member(name)
-                .flatMap(value -> value instanceof Text(String text) ? Optional.of(text) : Optional.empty());
+        return member(name).flatMap(value -> value instanceof Text(String text) ? Optional.of(text) : Optional.empty());
     }
 
     default Optional<Long> whole(String name) {

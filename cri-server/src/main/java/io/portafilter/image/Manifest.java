@@ -75,7 +75,8 @@ sealed interface Manifest {
         // The document decides; what the registry says about it is not covered by the digest
         String kind = json.text("mediaType").orElse(mediaType);
         boolean hasManifests = json.member("manifests").isPresent();
-        boolean hasLayers = json.member("layers").isPresent() || json.member("config").isPresent();
+        boolean hasLayers =
+                json.member("layers").isPresent() || json.member("config").isPresent();
         if (hasManifests && hasLayers) {
             throw ImageException.invalid("the " + what + " is both an index and an image");
         }

@@ -1,6 +1,5 @@
 package io.portafilter.state;
 
-import com.google.protobuf.ByteString;
 import io.portafilter.linux.ProcessRef;
 import java.util.List;
 import java.util.Optional;
@@ -31,10 +30,10 @@ public record ContainerRecord(
         String podId,
         String name,
         int attempt,
-        ByteString request,
+        Bytes request,
         String imageId,
         String imageRef,
-        ByteString imageConfig,
+        Bytes imageConfig,
         List<String> layerIds,
         String logPath,
         long createdAtNanos,
@@ -98,7 +97,7 @@ public record ContainerRecord(
     }
 
     /** The same container with another request, for instance after its resources were updated. */
-    public ContainerRecord requested(ByteString newRequest) {
+    public ContainerRecord requested(Bytes newRequest) {
         return new ContainerRecord(
                 id,
                 podId,

@@ -1,6 +1,5 @@
 package io.portafilter.state;
 
-import com.google.protobuf.ByteString;
 import java.util.List;
 import java.util.Map;
 
@@ -20,7 +19,7 @@ public record ImageRecord(
         String id,
         List<String> tags,
         List<String> digests,
-        ByteString config,
+        Bytes config,
         List<String> layerChain,
         long sizeBytes,
         Map<String, String> annotations,

@@ -1,6 +1,5 @@
 package io.portafilter.state;
 
-import com.google.protobuf.ByteString;
 import io.portafilter.linux.ProcessRef;
 import java.util.Optional;
 
@@ -21,7 +20,7 @@ public record PodRecord(
         String namespace,
         String uid,
         int attempt,
-        ByteString request,
+        Bytes request,
         long createdAtNanos,
         PodState state,
         Optional<ProcessRef> monitor,

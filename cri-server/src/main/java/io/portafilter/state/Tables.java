@@ -1,6 +1,5 @@
 package io.portafilter.state;
 
-import com.google.protobuf.ByteString;
 import io.portafilter.linux.ProcessRef;
 import java.io.IOException;
 import java.sql.Connection;
@@ -126,7 +125,7 @@ final class Tables implements AutoCloseable {
                         row.getString(3),
                         row.getString(4),
                         row.getInt(5),
-                        ByteString.copyFrom(row.getBytes(6)),
+                        Bytes.copyOf(row.getBytes(6)),
                         row.getLong(7),
                         PodState.valueOf(row.getString(8)),
                         process(row, 9),
@@ -173,10 +172,10 @@ final class Tables implements AutoCloseable {
                         row.getString(2),
                         row.getString(3),
                         row.getInt(4),
-                        ByteString.copyFrom(row.getBytes(5)),
+                        Bytes.copyOf(row.getBytes(5)),
                         row.getString(6),
                         row.getString(7),
-                        ByteString.copyFrom(row.getBytes(8)),
+                        Bytes.copyOf(row.getBytes(8)),
                         JsonText.list(row.getString(9)),
                         row.getString(10),
                         row.getLong(11),
@@ -216,7 +215,7 @@ final class Tables implements AutoCloseable {
                         row.getString(1),
                         JsonText.list(row.getString(2)),
                         JsonText.list(row.getString(3)),
-                        ByteString.copyFrom(row.getBytes(4)),
+                        Bytes.copyOf(row.getBytes(4)),
                         JsonText.list(row.getString(5)),
                         row.getLong(6),
                         JsonText.map(row.getString(7)),

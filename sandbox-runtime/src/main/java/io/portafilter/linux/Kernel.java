@@ -1,5 +1,6 @@
 package io.portafilter.linux;
 
+import static io.portafilter.linux.LinuxConstants.AF_UNIX;
 import static io.portafilter.linux.LinuxConstants.AT_EMPTY_PATH;
 import static io.portafilter.linux.LinuxConstants.AT_FDCWD;
 import static io.portafilter.linux.LinuxConstants.AT_REMOVEDIR;
@@ -946,6 +947,32 @@ public final class Kernel {
     public static Fd socket(int family, int type, int protocol) {
         try (Call call = Call.of(SystemCall.SOCKET)) {
             return call.add(family).add(type | O_CLOEXEC).add(protocol).runFd();
+        }
+    }
+
+    /**
+     * Connects a socket of AF_UNIX, stream or datagram; a path that begins with {@code @} is an abstract name.
+     *
+     * @throws IllegalArgumentException if the path does not fit struct sockaddr_un (unix(7))
+     */
+    public static void connectUnix(Fd socket, String path) {
+        byte[] name = KernelText.encode(path);
+        boolean named = !path.startsWith("@");
+        int length = name.length + (named ? 1 : 0);
+        if (name.length == 0 || length > 108) {
+            throw new IllegalArgumentException("the path of a unix socket has 1 to 107 bytes: " + path);
+        }
+        if (!named) {
+            name[0] = 0;
+        }
+        try (Call call = Call.of(SystemCall.CONNECT)) {
+            Call.Area address = call.reserve(110);
+            address.putShort(0, (short) AF_UNIX);
+            address.bytes().put(address.offset() + 2, name);
+            call.add(socket)
+                    .add(address.address(), "{AF_UNIX, " + KernelText.quoted(path) + "}")
+                    .add(2 + length)
+                    .run();
         }
     }
 
