@@ -163,10 +163,9 @@ build_once() {
     ! is_built || exit 0
     begin_build
     export_maven_options
-    cd "$tree"
+    cd "$tree" || exit 1
     with_progress "building" "$tree/target/build.log" \
-      mvn -B -ntp -pl cri-server -am package -Dmaven.test.skip=true
-    end_build
+      mvn -B -ntp -pl cri-server -am package -Dmaven.test.skip=true && end_build
   ) 9>"$tree/target/build.lock" || exit 125
 }
 
