@@ -1,0 +1,227 @@
+package io.portafilter.security;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.portafilter.linux.Architecture;
+import io.portafilter.linux.CapabilitySet;
+import io.portafilter.linux.Libseccomp;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.TreeSet;
+
+/**
+ * Compiles seccomp profiles with the host's libseccomp and remembers the results, for compiling takes about ten
+ * milliseconds. A result depends on nothing but its key, so remembering it changes no answer.
+ */
+public final class SeccompCompiler {
+
+    /** More rules with conditions than this do not fit the kernel's 4096 instructions for three architectures. */
+    private static final int MAX_CONDITIONED_RULES_FOR_ALL_MODES = 400;
+
+    /** More would take minutes to compile and could not fit. */
+    private static final int MAX_CONDITIONED_RULES = 1000;
+
+    private static final int MAX_RULES = 8192;
+    private static final int REMEMBERED = 128;
+
+    private static final SeccompCompiler SHARED = new SeccompCompiler();
+
+    private record Key(String profile, CapabilitySet capabilities, Architecture architecture, KernelVersion kernel) {}
+
+    @GuardedBy("this")
+    private final Map<Key, SeccompCompilation> remembered = new LinkedHashMap<>(16, 0.75f, true);
+
+    private SeccompCompiler() {}
+
+    /**
+     * The runtime's own profile for a container with this bounding set.
+     *
+     * @throws SecurityRefusal if the host has no libseccomp: a container that asks for a filter never runs without
+     */
+    public static SeccompCompilation runtimeDefault(CapabilitySet bounding, HostFacts host) {
+        return SHARED.compiled(SeccompProfile.runtimeDefault(), bounding, host);
+    }
+
+    /**
+     * Compiles the filters that most containers get, so that no launch waits for it. Does nothing without libseccomp.
+     */
+    public static void warmUp(HostFacts host) {
+        if (Libseccomp.installed().isEmpty()) {
+            return;
+        }
+        CapabilitySet usual = CapabilitySets.DEFAULT.intersect(host.allCapabilities());
+        for (CapabilitySet bounding : List.of(usual, CapabilitySet.EMPTY)) {
+            var _ = runtimeDefault(bounding, host);
+        }
+    }
+
+    private SeccompCompilation compiled(SeccompProfile profile, CapabilitySet bounding, HostFacts host) {
+        CapabilitySet relevant = bounding.intersect(profile.conditionalCapabilities());
+        Key key = new Key(profile.identity(), relevant, host.architecture(), host.kernel());
+        Optional<SeccompCompilation> known = recall(key);
+        if (known.isPresent()) {
+            return known.get();
+        }
+        // Outside the lock: at worst two threads compile the same.
+        SeccompCompilation fresh = compile(profile, relevant, host.architecture(), host.kernel());
+        remember(key, fresh);
+        return fresh;
+    }
+
+    private synchronized Optional<SeccompCompilation> recall(Key key) {
+        return Optional.ofNullable(remembered.get(key));
+    }
+
+    private synchronized void remember(Key key, SeccompCompilation compilation) {
+        remembered.put(key, compilation);
+        if (remembered.size() > REMEMBERED) {
+            remembered.remove(remembered.keySet().iterator().next());
+        }
+    }
+
+    /** Compiles without looking at what is remembered. */
+    static SeccompCompilation compile(
+            SeccompProfile profile, CapabilitySet bounding, Architecture architecture, KernelVersion kernel) {
+        Libseccomp library = Libseccomp.installed()
+                .orElseThrow(() -> new SecurityRefusal(
+                        "seccomp",
+                        "the profile " + profile.name() + " cannot be compiled: this host has no libseccomp.so.2",
+                        "install the package libseccomp2, or ask for Unconfined"));
+        List<SeccompRule> asked = profile.rules(bounding, architecture, kernel);
+        boolean allModes = requireCompilable(profile, asked);
+
+        TreeSet<String> unknown = new TreeSet<>();
+        List<Libseccomp.Rule> rules = new ArrayList<>();
+        for (SeccompRule rule : asked) {
+            OptionalInt number = library.number(rule.syscall());
+            if (number.isEmpty()) {
+                unknown.add(rule.syscall());
+            } else if (rule.action() != profile.defaultAction()) { // libseccomp refuses what changes nothing
+                rules.add(new Libseccomp.Rule(rule.action(), number.getAsInt(), rule.conditions()));
+            }
+        }
+        byte[] prologue = prologue(library, profile, asked, architecture);
+        byte[] filter = library.compile(profile.defaultAction(), architectures(architecture, allModes), rules);
+        if (allModes && !fits(prologue, filter)) {
+            allModes = false;
+            filter = library.compile(profile.defaultAction(), architectures(architecture, false), rules);
+        }
+        if (!fits(prologue, filter)) {
+            throw tooLarge(
+                    profile,
+                    (prologue.length + filter.length) / SeccompProgram.INSTRUCTION_BYTES
+                            + " instructions, and the kernel takes " + SeccompProgram.MAX_INSTRUCTIONS);
+        }
+        byte[] whole = ByteBuffer.allocate(prologue.length + filter.length)
+                .put(prologue)
+                .put(filter)
+                .array();
+        return new SeccompCompilation(new SeccompProgram(whole, 0, profile.name()), List.copyOf(unknown), allModes);
+    }
+
+    /** Whether the filter can know the processor's other modes as well. */
+    private static boolean requireCompilable(SeccompProfile profile, List<SeccompRule> rules) {
+        long conditioned =
+                rules.stream().filter(rule -> !rule.conditions().isEmpty()).count();
+        if (rules.size() > MAX_RULES || conditioned > MAX_CONDITIONED_RULES) {
+            throw tooLarge(profile, rules.size() + " rules, " + conditioned + " of them with conditions");
+        }
+        return conditioned <= MAX_CONDITIONED_RULES_FOR_ALL_MODES;
+    }
+
+    private static boolean fits(byte[] prologue, byte[] filter) {
+        return (prologue.length + filter.length) / SeccompProgram.INSTRUCTION_BYTES <= SeccompProgram.MAX_INSTRUCTIONS;
+    }
+
+    private static SecurityRefusal tooLarge(SeccompProfile profile, String size) {
+        return new SecurityRefusal(
+                "seccomp", "the profile " + profile.name() + " has " + size, "give a profile with fewer rules");
+    }
+
+    private static List<Integer> architectures(Architecture architecture, boolean allModes) {
+        return switch (architecture) {
+            case X86_64 ->
+                allModes
+                        ? List.of(Libseccomp.SCMP_ARCH_X86_64, Libseccomp.SCMP_ARCH_X86, Libseccomp.SCMP_ARCH_X32)
+                        : List.of(Libseccomp.SCMP_ARCH_X86_64);
+            case AARCH64 ->
+                allModes
+                        ? List.of(Libseccomp.SCMP_ARCH_AARCH64, Libseccomp.SCMP_ARCH_ARM)
+                        : List.of(Libseccomp.SCMP_ARCH_AARCH64);
+        };
+    }
+
+    private record NarrowArgument(int number, int argument) {}
+
+    /**
+     * Instructions before those of libseccomp: the calls whose conditioned argument is a 32-bit integer to the kernel
+     * get the default action when the argument's upper half is not zero. Otherwise {@code socket(2^32 + AF_ALG)} would
+     * pass as "greater than AF_VSOCK", and the kernel would open AF_ALG. 32-bit modes have no upper half.
+     */
+    private static byte[] prologue(
+            Libseccomp library, SeccompProfile profile, List<SeccompRule> rules, Architecture architecture) {
+        List<NarrowArgument> narrow = rules.stream()
+                .filter(SeccompRule::intArgument)
+                .flatMap(rule -> architectures(architecture, true).stream()
+                        .filter(SeccompCompiler::hasLongArguments)
+                        .flatMap(mode -> number(library, mode, rule).stream()
+                                .mapToObj(number -> new NarrowArgument(
+                                        number, rule.conditions().getFirst().argument()))))
+                .distinct()
+                .toList();
+        if (narrow.isEmpty()) {
+            return new byte[0];
+        }
+        int instructionsEach = 5;
+        int length = instructionsEach * narrow.size();
+        ByteBuffer code = ByteBuffer.allocate((2 + length) * SeccompProgram.INSTRUCTION_BYTES)
+                .order(ByteOrder.nativeOrder());
+        instruction(code, BPF_LD_W_ABS, 0, 0, SECCOMP_DATA_ARCH);
+        instruction(code, BPF_JEQ, 0, length, auditArchitecture(architecture));
+        for (NarrowArgument each : narrow) {
+            instruction(code, BPF_LD_W_ABS, 0, 0, SECCOMP_DATA_NR);
+            instruction(code, BPF_JEQ, 0, 3, each.number());
+            instruction(code, BPF_LD_W_ABS, 0, 0, SECCOMP_DATA_ARGS + 8 * each.argument() + UPPER_HALF);
+            instruction(code, BPF_JEQ, 1, 0, 0);
+            instruction(code, BPF_RET, 0, 0, profile.defaultAction());
+        }
+        return code.array();
+    }
+
+    // linux/bpf_common.h and the offsets in struct seccomp_data; both processors are little-endian
+    private static final int BPF_LD_W_ABS = 0x20;
+    private static final int BPF_JEQ = 0x15;
+    private static final int BPF_RET = 0x06;
+    private static final int SECCOMP_DATA_NR = 0;
+    private static final int SECCOMP_DATA_ARCH = 4;
+    private static final int SECCOMP_DATA_ARGS = 16;
+    private static final int UPPER_HALF = 4;
+
+    private static void instruction(ByteBuffer code, int operation, int whenTrue, int whenFalse, int k) {
+        code.putShort((short) operation)
+                .put((byte) whenTrue)
+                .put((byte) whenFalse)
+                .putInt(k);
+    }
+
+    private static boolean hasLongArguments(int mode) {
+        return mode != Libseccomp.SCMP_ARCH_X86 && mode != Libseccomp.SCMP_ARCH_ARM;
+    }
+
+    private static OptionalInt number(Libseccomp library, int mode, SeccompRule rule) {
+        OptionalInt number = library.number(mode, rule.syscall());
+        return number.isPresent() && number.getAsInt() >= 0 ? number : OptionalInt.empty();
+    }
+
+    private static int auditArchitecture(Architecture architecture) {
+        return switch (architecture) {
+            case X86_64 -> BpfEvaluator.AUDIT_ARCH_X86_64;
+            case AARCH64 -> BpfEvaluator.AUDIT_ARCH_AARCH64;
+        };
+    }
+}

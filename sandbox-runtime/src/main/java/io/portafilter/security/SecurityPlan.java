@@ -1,0 +1,222 @@
+package io.portafilter.security;
+
+import io.portafilter.linux.CapabilitySet;
+import io.portafilter.linux.Libseccomp;
+import io.portafilter.security.SeccompRequest.Localhost;
+import io.portafilter.security.SeccompRequest.RuntimeDefault;
+import io.portafilter.security.SeccompRequest.Unconfined;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * What a security context becomes: all that the launch tells the kernel about the program's rights. A pure function of
+ * the request, the image's account files and the host's facts.
+ *
+ * @param ids the pod's user namespace, absent in the host's
+ * @param user who the program is, in ids of the container
+ * @param capabilities the sets after execve
+ * @param seccomp the filter, absent when the program runs without
+ * @param noNewPrivileges {@code no_new_privs}, exactly as asked
+ * @param readOnlyRootfs the root filesystem is read-only
+ * @param privileged whether the container is: its mounts and devices depend on it
+ * @param maskedPaths to hide, in the order asked; missing ones are skipped
+ * @param readOnlyPaths to make read-only, in the order asked; missing ones are skipped
+ * @param notes what a person should know of the difference between what was asked and what is given
+ */
+public record SecurityPlan(
+        Optional<IdMappings> ids,
+        Credentials user,
+        CapabilitySets capabilities,
+        Optional<SeccompProgram> seccomp,
+        boolean noNewPrivileges,
+        boolean readOnlyRootfs,
+        boolean privileged,
+        List<String> maskedPaths,
+        List<String> readOnlyPaths,
+        List<String> notes) {
+
+    private static final String NOT_COMPILED = " (not compiled: there is no libseccomp here)";
+
+    public SecurityPlan {
+        maskedPaths = List.copyOf(maskedPaths);
+        readOnlyPaths = List.copyOf(readOnlyPaths);
+        notes = List.copyOf(notes);
+    }
+
+    /**
+     * The plan for a request.
+     *
+     * @throws SecurityRefusal for what cannot be carried out, naming the field
+     */
+    public static SecurityPlan of(SecurityRequest asked, ImageAccounts accounts, HostFacts host) {
+        return of(asked, accounts, host, false);
+    }
+
+    /**
+     * The plan for showing, never for a launch: where there is no libseccomp, the filter is one that kills at once, and
+     * {@link #describe()} says that it was not compiled.
+     *
+     * @throws SecurityRefusal for what cannot be carried out, naming the field
+     */
+    public static SecurityPlan preview(SecurityRequest asked, ImageAccounts accounts, HostFacts host) {
+        return of(asked, accounts, host, Libseccomp.installed().isEmpty());
+    }
+
+    private static SecurityPlan of(
+            SecurityRequest asked, ImageAccounts accounts, HostFacts host, boolean withoutCompiler) {
+        Credentials user = Credentials.resolve(asked.user(), accounts);
+        asked.ids().ifPresent(ids -> requireMapped(user, ids));
+        CapabilitySets capabilities = CapabilitySets.of(asked.capabilities(), asked.privileged(), user.isRoot(), host);
+        List<String> notes = new ArrayList<>(capabilityNotes(asked, user, capabilities));
+        Optional<SeccompProgram> filter = asked.privileged()
+                ? Optional.empty()
+                : filter(asked.seccomp(), capabilities.bounding(), host, withoutCompiler, notes);
+        if (asked.privileged()) {
+            notes.addAll(privilegedNotes(asked));
+        }
+        return new SecurityPlan(
+                asked.ids(),
+                user,
+                capabilities,
+                filter,
+                asked.noNewPrivileges(),
+                asked.readOnlyRootfs(),
+                asked.privileged(),
+                asked.privileged() ? List.of() : asked.maskedPaths(),
+                asked.privileged() ? List.of() : asked.readOnlyPaths(),
+                notes);
+    }
+
+    /** setresuid(2), setresgid(2) and setgroups(2) refuse ids that the user namespace does not have. */
+    private static void requireMapped(Credentials user, IdMappings ids) {
+        long _ = ids.hostUid(user.uid());
+        for (long group : user.groups()) {
+            long _ = ids.hostGid(group);
+        }
+    }
+
+    private static Optional<SeccompProgram> filter(
+            SeccompRequest asked, CapabilitySet bounding, HostFacts host, boolean withoutCompiler, List<String> notes) {
+        return switch (asked) {
+            case Unconfined() -> Optional.empty();
+            case RuntimeDefault() -> {
+                if (withoutCompiler) {
+                    yield Optional.of(killing("RuntimeDefault"));
+                }
+                SeccompCompilation compiled = SeccompCompiler.runtimeDefault(bounding, host);
+                notes.addAll(compilationNotes(compiled));
+                yield Optional.of(compiled.program());
+            }
+            case Localhost(String path, String _) ->
+                throw new SecurityRefusal(
+                        "seccomp",
+                        "the profile " + AccountId.shortened(path) + ": profiles from files are not supported yet",
+                        "use RuntimeDefault or Unconfined");
+        };
+    }
+
+    /** {@code ret KILL_PROCESS}: harmless should it ever be loaded. */
+    private static SeccompProgram killing(String name) {
+        byte[] bpf = ByteBuffer.allocate(SeccompProgram.INSTRUCTION_BYTES)
+                .order(ByteOrder.nativeOrder())
+                .putInt(0x06)
+                .putInt(SeccompAction.SECCOMP_RET_KILL_PROCESS)
+                .array();
+        return new SeccompProgram(bpf, 0, name + NOT_COMPILED);
+    }
+
+    private static List<String> compilationNotes(SeccompCompilation compiled) {
+        List<String> notes = new ArrayList<>();
+        if (!compiled.unknownNames().isEmpty()) {
+            notes.add("seccomp: the installed libseccomp does not know " + String.join(", ", compiled.unknownNames())
+                    + ": refused as if the profile did not name them");
+        }
+        if (!compiled.foreignArchitectures()) {
+            notes.add("seccomp: the filter covers the processor's native mode alone, programs of others are killed");
+        }
+        return notes;
+    }
+
+    private static List<String> capabilityNotes(SecurityRequest asked, Credentials user, CapabilitySets capabilities) {
+        List<String> notes = new ArrayList<>();
+        CapabilitySet named = CapabilitySets.addedByName(asked.capabilities());
+        CapabilitySet missing = named.minus(capabilities.bounding());
+        if (!missing.isEmpty()) {
+            notes.add("capabilities: " + missing + " was asked for, but the server or its kernel does not have it");
+        }
+        CapabilitySet idle = named.intersect(capabilities.bounding()).minus(capabilities.ambient());
+        if (!asked.privileged() && !user.isRoot() && !idle.isEmpty()) {
+            notes.add("capabilities: user " + user.uid() + " gains " + idle
+                    + " only from a program file that carries it (setcap), for it is not an ambient capability");
+        }
+        if (asked.privileged() && !user.isRoot()) {
+            notes.add("privileged: user " + user.uid() + " is not root, so the capabilities stay in the bounding set");
+        }
+        return notes;
+    }
+
+    private static List<String> privilegedNotes(SecurityRequest asked) {
+        List<String> notes = new ArrayList<>();
+        if (!(asked.seccomp() instanceof Unconfined)) {
+            notes.add("privileged: the seccomp profile that was asked for is not used");
+        }
+        if (!asked.maskedPaths().isEmpty() || !asked.readOnlyPaths().isEmpty()) {
+            notes.add("privileged: no path is masked or made read-only");
+        }
+        return notes;
+    }
+
+    /** The plan for people, one fact a line: a name of at most 16 characters, then the value. */
+    public List<String> describe() {
+        List<String> lines = new ArrayList<>();
+        lines.add(line("user namespace", ids.map(SecurityPlan::mappingText).orElse("the host's")));
+        lines.add(line("user", userText()));
+        lines.add(line("groups", user.groups().stream().map(String::valueOf).collect(Collectors.joining(", "))));
+        lines.add(line("bounding", capabilities.bounding().toString()));
+        lines.add(line("permitted", capabilities.permitted().toString()));
+        lines.add(line("effective", capabilities.effective().toString()));
+        lines.add(line("inheritable", capabilities.inheritable().toString()));
+        lines.add(line("ambient", capabilities.ambient().toString()));
+        lines.add(line("seccomp", seccomp.map(SecurityPlan::filterText).orElse("none (unconfined)")));
+        lines.add(line("no_new_privs", noNewPrivileges ? "on" : "off"));
+        lines.add(line("root filesystem", readOnlyRootfs ? "read-only" : "writable"));
+        lines.add(line("privileged", privileged ? "yes" : "no"));
+        lines.add(line("masked paths", pathsText(maskedPaths)));
+        lines.add(line("read-only paths", pathsText(readOnlyPaths)));
+        notes.forEach(note -> lines.add(line("note", note)));
+        return lines;
+    }
+
+    private static String line(String name, String value) {
+        return String.format("%-16s %s", name, value);
+    }
+
+    private String userText() {
+        String name = user.userName().isEmpty() ? "" : " (" + user.userName() + ")";
+        return "uid " + user.uid() + name + ", gid " + user.gid() + ", home " + user.home();
+    }
+
+    private static String mappingText(IdMappings ids) {
+        return "uid " + rangeText(ids.uids().getFirst()) + "; gid "
+                + rangeText(ids.gids().getFirst());
+    }
+
+    private static String rangeText(IdMapping line) {
+        return line.containerId() + "-" + line.lastContainerId() + " is the host's " + line.hostId() + "-"
+                + line.translate(line.lastContainerId());
+    }
+
+    private static String filterText(SeccompProgram program) {
+        return program.name().endsWith(NOT_COMPILED)
+                ? program.name()
+                : program.name() + ", " + program.instructions() + " instructions";
+    }
+
+    private static String pathsText(List<String> paths) {
+        return paths.isEmpty() ? "none" : String.join(", ", paths);
+    }
+}
