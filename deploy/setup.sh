@@ -223,12 +223,15 @@ aot_training() {
   while [ ! -S "$work/portafilter.sock" ] && kill -0 "$server" 2>/dev/null && [ $SECONDS -lt $deadline ]; do
     sleep 0.1
   done
+  local served=0
   for command in images pods ps; do
-    "${jvm[@]}" -cp "$(server_class_path)" io.portafilter.cli.Main "$command" \
-      --listen "unix://$work/portafilter.sock" || true
+    ! "${jvm[@]}" -cp "$(server_class_path)" io.portafilter.cli.Main "$command" \
+      --listen "unix://$work/portafilter.sock" || served=1
   done
   kill -TERM "$server" 2>/dev/null || true
   wait "$server" || true
   rm -rf "$work"
+  # What a server learned that answered nothing is not worth keeping.
+  [ $served = 1 ] || rm -f "$aot_cache"
   [ -s "$aot_cache" ]
 }
