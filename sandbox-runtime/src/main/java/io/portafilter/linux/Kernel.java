@@ -27,6 +27,9 @@ import static io.portafilter.linux.LinuxConstants.SIOCSIFFLAGS;
 import static io.portafilter.linux.LinuxConstants.STATX_BASIC_STATS;
 import static io.portafilter.linux.LinuxConstants.STATX_MNT_ID;
 import static io.portafilter.linux.LinuxConstants.S_IFMT;
+import static io.portafilter.linux.LinuxConstants.TIOCGPTPEER;
+import static io.portafilter.linux.LinuxConstants.TIOCSPTLCK;
+import static io.portafilter.linux.LinuxConstants.TIOCSWINSZ;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.MustBeClosed;
@@ -34,10 +37,13 @@ import com.sun.jna.LastErrorException;
 import java.lang.ref.Reference;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The only door to system calls: a method for each call, named after it, with the kernel's own flags ({@link
@@ -53,6 +59,7 @@ public final class Kernel {
 
     private static final int STATX_BYTES = 256;
     private static final int SIGINFO_BYTES = 128;
+    private static final int XATTR_SIZE_MAX = 64 * 1024; // linux/limits.h
     private static final int CONTEXT_MESSAGE_BYTES = 512;
     private static final int MAXIMUM_CONTEXT_MESSAGES = 16;
 
@@ -690,6 +697,80 @@ public final class Kernel {
         }
     }
 
+    /** The names in a directory, see {@link DirectoryTree#list}. */
+    public static List<String> list(Fd directory) {
+        return DirectoryTree.list(directory).stream().map(DirectoryEntry::name).toList();
+    }
+
+    /** Removes a name with everything below it, see {@link DirectoryTree#remove}. */
+    @CanIgnoreReturnValue
+    public static boolean removeTree(Fd parent, String name) {
+        return DirectoryTree.remove(parent, name);
+    }
+
+    // ---- extended attributes: through /proc/self/fd, so that descriptors opened with O_PATH, also of links, will do
+
+    /** Sets an extended attribute of an open file; {@code XATTR_*} flags. */
+    public static void setxattr(Fd file, String name, byte[] value, int flags) {
+        try (Call call = Call.of(SystemCall.SETXATTR)) {
+            call.add(file.path())
+                    .add(name)
+                    .add(value)
+                    .add(value.length)
+                    .add(flags)
+                    .run();
+        }
+    }
+
+    /** Sets an extended attribute of a name in a directory, of a symbolic link itself. */
+    public static void lsetxattr(Fd directory, String name, String attribute, byte[] value, int flags) {
+        DirectoryTree.requireComponent(name);
+        try (Call call = Call.of(SystemCall.LSETXATTR)) {
+            call.add(directory.path() + "/" + name)
+                    .add(attribute)
+                    .add(value)
+                    .add(value.length)
+                    .add(flags)
+                    .run();
+        }
+    }
+
+    /** An extended attribute of an open file, empty if it has none of this name. */
+    public static Optional<byte[]> getxattr(Fd file, String name) {
+        try (Call call = Call.of(SystemCall.GETXATTR)) {
+            Call.Area value = call.transferArea(XATTR_SIZE_MAX);
+            int length = call.add(file.path())
+                    .add(name)
+                    .add(value)
+                    .add(value.length())
+                    .runInt();
+            return Optional.of(value.copy(0, length));
+        } catch (KernelException e) {
+            if (e.is(Errno.ENODATA)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    /** The names of an open file's extended attributes. */
+    public static List<String> listxattr(Fd file) {
+        try (Call call = Call.of(SystemCall.LISTXATTR)) {
+            Call.Area names = call.transferArea(XATTR_SIZE_MAX);
+            int length = call.add(file.path()).add(names).add(names.length()).runInt();
+            byte[] bytes = names.copy(0, length);
+            return Stream.of(KernelText.decode(bytes, 0, length).split("\0"))
+                    .filter(name -> !name.isEmpty())
+                    .toList();
+        }
+    }
+
+    public static void removexattr(Fd file, String name) {
+        try (Call call = Call.of(SystemCall.REMOVEXATTR)) {
+            call.add(file.path()).add(name).run();
+        }
+    }
+
     // ---- mounts
 
     /** A descriptor of a mount or, with {@code OPEN_TREE_CLONE}, of a detached copy; open_tree(2). */
@@ -941,7 +1022,189 @@ public final class Kernel {
         }
     }
 
+    /** The capability is in the bounding set of the calling thread; prctl(2). */
+    public static boolean isInBoundingSet(int capability) {
+        return prctl(LinuxConstants.PR_CAPBSET_READ, capability, 0, 0, 0) == 1;
+    }
+
+    /** A resource limit of a process, 0 for this one. */
+    public static ResourceLimit getResourceLimit(int pid, int resource) {
+        try (Call call = Call.of(SystemCall.PRLIMIT64)) {
+            Call.Area limit = call.reserve(16);
+            call.add(pid).add(resource).add(0).add(limit).run();
+            return new ResourceLimit(limit.getLong(0), limit.getLong(8));
+        }
+    }
+
+    /** Sets a resource limit of a process, 0 for this one. */
+    public static void setResourceLimit(int pid, int resource, ResourceLimit limit) {
+        try (Call call = Call.of(SystemCall.PRLIMIT64)) {
+            Call.Area area = call.reserve(16);
+            area.putLong(0, limit.soft());
+            area.putLong(8, limit.hard());
+            call.add(pid)
+                    .add(resource)
+                    .add(area.address(), limit.toString())
+                    .add(0)
+                    .run();
+        }
+    }
+
+    /** The processors that a process may run on, 0 for the calling thread. */
+    public static BitSet schedGetaffinity(int pid) {
+        try (Call call = Call.of(SystemCall.SCHED_GETAFFINITY)) {
+            Call.Area mask = call.reserve(1024);
+            int length = call.add(pid).add(mask.length()).add(mask).runInt();
+            return BitSet.valueOf(mask.copy(0, length));
+        }
+    }
+
+    /** The kernel's name and version. */
+    public static SystemName uname() {
+        try (Call call = Call.of(SystemCall.UNAME)) {
+            Call.Area name = call.reserve(SystemName.BYTES);
+            call.add(name).run();
+            return SystemName.of(name);
+        }
+    }
+
+    /** Joins an anonymous session keyring, the calling thread alone; keyctl(2). */
+    public static void joinSessionKeyring() {
+        try (Call call = Call.of(SystemCall.KEYCTL)) {
+            call.add(LinuxConstants.KEYCTL_JOIN_SESSION_KEYRING).add(0).run();
+        }
+    }
+
+    /**
+     * bpf(2) with {@code size} bytes of {@code union bpf_attr}. What the attributes point to must stay reachable until the
+     * call returns. A result that is a descriptor is the caller's ({@link Fd#own}).
+     */
+    @CanIgnoreReturnValue
+    public static int bpf(int command, NativeBuffer attributes, int size) {
+        try (Call call = Call.of(SystemCall.BPF)) {
+            return call.add(command).add(attributes.address(0, size)).add(size).runInt();
+        } finally {
+            Reference.reachabilityFence(attributes);
+        }
+    }
+
+    // ---- terminals
+
+    /** Unlocks the peer of a pseudo-terminal's master; ioctl_tty(2). */
+    public static void unlockPty(Fd master) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            Call.Area locked = call.reserve(8);
+            call.add(master).add(TIOCSPTLCK).add(locked.address(), "[0]").run();
+        }
+    }
+
+    /** The peer of a pseudo-terminal's master, without a path; {@code flags} such as {@code O_RDWR | O_NOCTTY}. */
+    @MustBeClosed
+    public static Fd openPtyPeer(Fd master, int flags) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            return call.add(master)
+                    .add(TIOCGPTPEER)
+                    .add(flags | O_CLOEXEC, ArgumentKind.OPEN_FLAGS.print(flags | O_CLOEXEC))
+                    .runFd();
+        }
+    }
+
+    /** The size of a terminal's window in characters. */
+    public static void setWindowSize(Fd terminal, int rows, int columns) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            Call.Area size = call.reserve(8);
+            size.putShort(0, (short) rows);
+            size.putShort(2, (short) columns);
+            call.add(terminal)
+                    .add(TIOCSWINSZ)
+                    .add(size.address(), "{ws_row=" + rows + ", ws_col=" + columns + "}")
+                    .run();
+        }
+    }
+
+    // ---- watching files
+
+    @MustBeClosed
+    public static Fd inotifyInit(int flags) {
+        try (Call call = Call.of(SystemCall.INOTIFY_INIT1)) {
+            return call.add(flags | O_CLOEXEC).runFd();
+        }
+    }
+
+    /** Watches a path for {@code IN_*}; returns the watch's number. */
+    @CanIgnoreReturnValue
+    public static int inotifyAddWatch(Fd inotify, String path, int mask) {
+        try (Call call = Call.of(SystemCall.INOTIFY_ADD_WATCH)) {
+            return call.add(inotify).add(path).add(mask).runInt();
+        }
+    }
+
+    /** The events that are there; EAGAIN on a non-blocking descriptor when there are none. */
+    public static List<InotifyEvent> readInotify(Fd inotify) {
+        try (Call call = Call.of(SystemCall.READ)) {
+            Call.Area area = call.transferArea(4096);
+            int length = call.add(inotify).add(area).add(area.length()).runInt();
+            byte[] bytes = area.copy(0, length);
+            List<InotifyEvent> events = new ArrayList<>();
+            // struct inotify_event: s32 watch, u32 mask, u32 cookie, u32 length of the name, padded with NUL
+            for (int at = 0; at < length; ) {
+                int nameLength = area.getInt(at + 12);
+                int end = at + 16;
+                while (end < at + 16 + nameLength && bytes[end] != 0) {
+                    end++;
+                }
+                String name = KernelText.decode(bytes, at + 16, end - at - 16);
+                events.add(new InotifyEvent(area.getInt(at), area.getInt(at + 4), name));
+                at += 16 + nameLength;
+            }
+            return events;
+        }
+    }
+
     // ---- sockets, interfaces
+
+    /** Two connected UNIX sockets of this type, such as {@code SOCK_SEQPACKET}. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the pair closes both
+    public static SocketPair socketpair(int type) {
+        try (Call call = Call.of(SystemCall.SOCKETPAIR)) {
+            Call.Area pair = call.reserve(8);
+            call.add(LinuxConstants.AF_UNIX)
+                    .add(type | O_CLOEXEC)
+                    .add(0)
+                    .add(pair)
+                    .run();
+            return new SocketPair(Fd.own(pair.getInt(0)), Fd.own(pair.getInt(4)));
+        }
+    }
+
+    /**
+     * Sends bytes, at least one, with descriptors (unix(7), {@code SCM_RIGHTS}); the descriptors stay open here. Never
+     * raises SIGPIPE: EPIPE when the other end is closed.
+     */
+    public static void sendDescriptors(Fd socket, byte[] data, List<Fd> descriptors, int flags) {
+        try (Call call = Call.of(SystemCall.SENDMSG)) {
+            SocketMessage message = SocketMessage.reserve(call, data.length, descriptors.size());
+            message.put(data, descriptors);
+            call.add(socket)
+                    .add(message.header().address(), data.length + " bytes, descriptors " + descriptors)
+                    .add(flags | LinuxConstants.MSG_NOSIGNAL)
+                    .run();
+        }
+    }
+
+    /** Receives bytes and up to 32 descriptors; no bytes when the other end is closed. The caller closes the message. */
+    @MustBeClosed
+    public static ReceivedMessage receiveDescriptors(Fd socket, int maximumBytes, int flags) {
+        try (Call call = Call.of(SystemCall.RECVMSG)) {
+            SocketMessage message = SocketMessage.reserve(call, maximumBytes, 32);
+            int length = call.add(socket)
+                    .add(message.header())
+                    .add(flags | LinuxConstants.MSG_CMSG_CLOEXEC)
+                    .runInt();
+            return message.take(length);
+        }
+    }
 
     @MustBeClosed
     public static Fd socket(int family, int type, int protocol) {

@@ -35,6 +35,11 @@ public final class NativeBuffer {
         return bytes.capacity();
     }
 
+    /** The buffer's address, for structures that point to it; valid while this object is reachable. */
+    public long address() {
+        return address;
+    }
+
     /** The address of a part of the buffer. Throws IndexOutOfBoundsException for one that does not lie in it. */
     long address(int offset, int length) {
         Objects.checkFromIndexSize(offset, length, bytes.capacity());
