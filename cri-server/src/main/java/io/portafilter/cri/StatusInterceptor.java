@@ -1,0 +1,105 @@
+package io.portafilter.cri;
+
+import io.grpc.Context;
+import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
+import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.Status;
+import io.grpc.StatusException;
+import io.grpc.StatusRuntimeException;
+import io.portafilter.security.SecurityRefusal;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.HexFormat;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * Turns what a call threw into its gRPC status, here and nowhere else. What nobody understood becomes INTERNAL with an
+ * id that is logged once, together with the error.
+ */
+final class StatusInterceptor implements ServerInterceptor {
+
+    private static final Logger LOG = System.getLogger(StatusInterceptor.class.getName());
+
+    @Override
+    public <Q, A> ServerCall.Listener<Q> interceptCall(
+            ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+        String method = String.valueOf(call.getMethodDescriptor().getBareMethodName());
+        ServerCall<Q, A> named = new NamingCall<>(call, method);
+        ServerCall.Listener<Q> listener;
+        try {
+            listener = next.startCall(named, headers);
+        } catch (RuntimeException | Error e) {
+            close(call, e, method);
+            return new ServerCall.Listener<>() {};
+        }
+        return new SimpleForwardingServerCallListener<>(listener) {
+            @Override
+            public void onHalfClose() {
+                try {
+                    super.onHalfClose();
+                } catch (RuntimeException | Error e) {
+                    close(call, e, method);
+                }
+            }
+        };
+    }
+
+    private static <Q, A> void close(ServerCall<Q, A> call, Throwable error, String method) {
+        Status status = status(error, method);
+        if (!Context.current().isCancelled()) {
+            call.close(status, new Metadata());
+        }
+        if (error instanceof Error fatal) {
+            throw fatal;
+        }
+    }
+
+    /** The status that stands for an error of the method. */
+    static Status status(Throwable error, String method) {
+        return switch (error) {
+            case CriException e -> Status.fromCode(e.status()).withDescription(e.getMessage());
+            case SecurityRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+            case StatusRuntimeException e -> e.getStatus();
+            case StatusException e -> e.getStatus();
+            default -> internal(error, method);
+        };
+    }
+
+    private static Status internal(Throwable error, String method) {
+        String id = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
+        LOG.log(Level.ERROR, "rpc.failed method=" + method + " error=" + id, error);
+        return Status.INTERNAL.withDescription(
+                method + ": " + describe(error) + " (error " + id + " in the server's log)");
+    }
+
+    private static String describe(Throwable error) {
+        String message = error.getMessage();
+        return message == null || message.isBlank() ? error.getClass().getSimpleName() : message;
+    }
+
+    /** Gives the generated "Method ... is unimplemented" words that a person can use. */
+    private static final class NamingCall<Q, A> extends SimpleForwardingServerCall<Q, A> {
+        private final String method;
+
+        NamingCall(ServerCall<Q, A> call, String method) {
+            super(call);
+            this.method = method;
+        }
+
+        @Override
+        public void close(Status status, Metadata trailers) {
+            boolean generated = status.getCode() == Status.Code.UNIMPLEMENTED
+                    && String.valueOf(status.getDescription()).startsWith("Method ");
+            super.close(
+                    generated
+                            ? Status.UNIMPLEMENTED.withDescription(
+                                    method + ": this version of Portafilter does not offer this call")
+                            : status,
+                    trailers);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+package io.portafilter.streaming;
+
+import static io.portafilter.linux.LinuxConstants.O_RDWR;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.portafilter.linux.EventLoop;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.FileStatus;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.linux.Pipe;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Logs from real pipes into real files; a server that is killed is one whose steps are taken up to a point only. */
+@SuppressWarnings("MustBeClosedChecker") // the fixture closes what it opens
+class ContainerLogTest {
+
+    @TempDir
+    Path directory;
+
+    private EventLoop events;
+    private LogLoop loop;
+    private Pipe stdout;
+    private Pipe stderr;
+    private LogFile file;
+    private Path position;
+
+    @BeforeEach
+    void openPipes() {
+        events = EventLoop.start("log test");
+        loop = LogLoop.on(events);
+        stdout = Kernel.pipe2(0);
+        stderr = Kernel.pipe2(0);
+        file = new LogFile(directory.resolve("pod"), "container/0.log");
+        position = directory.resolve("log.position");
+    }
+
+    @AfterEach
+    void closePipes() {
+        events.close();
+        loop.close();
+        stdout.close();
+        stderr.close();
+    }
+
+    private ContainerLog open() {
+        return ContainerLog.open(
+                loop,
+                Optional.of(file),
+                position,
+                stdout.read().duplicate(),
+                stderr.read().duplicate());
+    }
+
+    private void print(Pipe pipe, String text) {
+        Kernel.writeFully(pipe.write(), text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private List<String> lines() {
+        try {
+            return Files.readString(file.path()).lines().toList();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** The lines without their times. */
+    private List<String> records() {
+        return lines().stream()
+                .map(line -> line.substring(line.indexOf(' ') + 1))
+                .toList();
+    }
+
+    private static void await(BooleanSupplier condition) {
+        long deadline = System.nanoTime() + Duration.ofSeconds(10).toNanos();
+        while (!condition.getAsBoolean()) {
+            assertThat(System.nanoTime()).as("deadline").isLessThan(deadline);
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void writesALineOfEachStreamInTheFormatOfCri() {
+        try (ContainerLog log = open()) {
+            print(stdout, "one\n");
+            await(() -> lines().size() == 1);
+            print(stderr, "two\n");
+            await(() -> lines().size() == 2);
+            assertThat(lines().getFirst()).matches("\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{9}Z stdout F one");
+            assertThat(records()).containsExactly("stdout F one", "stderr F two");
+        }
+    }
+
+    @Test
+    void makesTheFileWithMode0640AndItsDirectories() throws IOException {
+        try (ContainerLog log = open()) {
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file.path())))
+                    .isEqualTo("rw-r-----");
+            assertThat(PosixFilePermissions.toString(
+                            Files.getPosixFilePermissions(file.path().getParent())))
+                    .isEqualTo("rwxr-xr-x");
+        }
+    }
+
+    @Test
+    void writesWhatCameBeforeItWasOpened() {
+        print(stdout, "early\n");
+        try (ContainerLog log = open()) {
+            await(() -> lines().size() == 1);
+            assertThat(records()).containsExactly("stdout F early");
+        }
+    }
+
+    @Test
+    void leavesTheBeginningOfALineInThePipeUntilItsEndCame() {
+        try (ContainerLog log = open()) {
+            print(stdout, "be");
+            print(stdout, "gin");
+            print(stderr, "other\n");
+            await(() -> lines().size() == 1);
+            print(stdout, "ning\n");
+            await(() -> lines().size() == 2);
+            assertThat(records()).containsExactly("stderr F other", "stdout F beginning");
+        }
+    }
+
+    @Test
+    void splitsALineOfMoreThan16KiB() {
+        String text = "x".repeat(LogFormat.LONGEST_TEXT);
+        try (ContainerLog log = open()) {
+            print(stdout, text + "\n");
+            print(stdout, text + "y\n");
+            print(stdout, text + text + "z\n");
+            await(() -> lines().size() == 6);
+            assertThat(records())
+                    .containsExactly(
+                            "stdout F " + text,
+                            "stdout P " + text,
+                            "stdout F y",
+                            "stdout P " + text,
+                            "stdout P " + text,
+                            "stdout F z");
+        }
+    }
+
+    @Test
+    void marksTheEndWithoutNewlineAsPartial() {
+        ContainerLog log = open();
+        print(stdout, "whole\nrest");
+        log.finish();
+        assertThat(records()).containsExactly("stdout F whole", "stdout P rest");
+    }
+
+    @Test
+    void keepsEmptyLinesAndCarriageReturns() throws IOException {
+        ContainerLog log = open();
+        print(stdout, "\nwith\r\n");
+        log.finish();
+        assertThat(Files.readString(file.path())).contains(" stdout F \n").contains(" stdout F with\r\n");
+    }
+
+    @Test
+    void takesBytesThatAreNoText() throws IOException {
+        byte[] bytes = new byte[256];
+        for (int i = 0; i < bytes.length; i++) {
+            bytes[i] = (byte) (i == '\n' ? 0 : i);
+        }
+        bytes[255] = '\n';
+        ContainerLog log = open();
+        Kernel.writeFully(stdout.write(), bytes);
+        log.finish();
+        byte[] written = Files.readAllBytes(file.path());
+        assertThat(java.util.Arrays.copyOfRange(written, written.length - bytes.length, written.length))
+                .isEqualTo(bytes);
+    }
+
+    @Test
+    void drainsMoreThanOneChunkWhenTheContainerEnds() {
+        Kernel.setPipeSize(stdout.write(), 1 << 20);
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; text.length() < 900_000; i++) {
+            text.append("line ").append(i).append('\n');
+        }
+        long expected = text.chars().filter(c -> c == '\n').count();
+        print(stdout, text.toString());
+        ContainerLog log = open();
+        log.finish();
+        assertThat(records()).hasSize((int) expected).last().isEqualTo("stdout F line " + (expected - 1));
+    }
+
+    @Test
+    void aWriterThatFillsThePipeWithoutALineDoesNotWaitForEver() {
+        Kernel.setPipeSize(stdout.write(), 4096);
+        try (ContainerLog log = open()) {
+            print(stdout, "a".repeat(10_000) + "\n");
+            await(() -> !lines().isEmpty() && records().getLast().startsWith("stdout F"));
+            StringBuilder joined = new StringBuilder();
+            records().forEach(record -> joined.append(record.substring("stdout F ".length())));
+            assertThat(joined.toString()).isEqualTo("a".repeat(10_000));
+        }
+    }
+
+    @Test
+    void withoutAPlaceTheOutputIsDropped() {
+        try (ContainerLog log = ContainerLog.open(
+                loop,
+                Optional.empty(),
+                position,
+                stdout.read().duplicate(),
+                stderr.read().duplicate())) {
+            print(stdout, "a".repeat(60_000));
+            print(stdout, "b".repeat(60_000));
+            assertThat(file.path()).doesNotExist();
+        }
+    }
+
+    @Test
+    void reopensBetweenTwoLinesAfterARename() throws IOException {
+        try (ContainerLog log = open()) {
+            print(stdout, "old\n");
+            await(() -> lines().size() == 1);
+            Path rotated = Path.of(file.path() + ".20260101");
+            Files.move(file.path(), rotated);
+            log.reopen();
+            assertThat(file.path()).exists();
+            print(stdout, "new\n");
+            await(() -> lines().size() == 1);
+            assertThat(records()).containsExactly("stdout F new");
+            assertThat(Files.readString(rotated)).endsWith("stdout F old\n").hasLineCount(1);
+        }
+    }
+
+    @Test
+    void losesAndDoublesNothingWhileItIsReopenedAgainAndAgain() throws IOException {
+        int count = 20_000;
+        ContainerLog log = open();
+        Thread writer = Thread.ofPlatform().start(() -> {
+            for (int i = 0; i < count; i++) {
+                print(stdout, i + "\n");
+            }
+        });
+        List<Path> rotated = new ArrayList<>();
+        while (writer.isAlive()) {
+            Path to = Path.of(file.path() + "." + rotated.size());
+            Files.move(file.path(), to);
+            rotated.add(to);
+            log.reopen();
+        }
+        log.finish();
+        rotated.add(file.path());
+        List<String> all = new ArrayList<>();
+        for (Path part : rotated) {
+            Files.readString(part).lines().forEach(line -> all.add(line.substring(line.indexOf(" F ") + 3)));
+        }
+        assertThat(all).hasSize(count);
+        for (int i = 0; i < count; i++) {
+            assertThat(all.get(i)).isEqualTo(Integer.toString(i));
+        }
+    }
+
+    @Test
+    void followsNoLinkBelowTheLogDirectory() throws IOException {
+        Path victim = Files.writeString(directory.resolve("victim"), "");
+        Files.createDirectories(file.path().getParent());
+        Files.createSymbolicLink(file.path(), victim);
+        assertThatThrownBy(this::open).isInstanceOf(KernelException.class).hasMessageContaining("ELOOP");
+        assertThat(victim).isEmptyFile();
+    }
+
+    @Test
+    void aDirectoryInThePlaceOfTheLogIsAnError() throws IOException {
+        Files.createDirectories(file.path());
+        assertThatThrownBy(this::open).isInstanceOf(KernelException.class).hasMessageContaining("EISDIR");
+    }
+
+    // ---- the server is killed
+
+    /** Takes the steps of one write, up to the point at which the server is killed. */
+    private void killedAfter(Step last, String line) throws IOException {
+        byte[] record = ("2026-01-01T00:00:00.000000000Z stdout F " + line).getBytes(StandardCharsets.UTF_8);
+        try (Fd log = file.open();
+                LogPosition kept = LogPosition.open(position)) {
+            FileStatus before = Kernel.fstat(log);
+            kept.intend(new LogPosition.Intent(
+                    0, LogFile.number(before), before.inode(), before.sizeBytes(), line.length(), record.length));
+            if (last == Step.INTENDED) {
+                return;
+            }
+            if (last == Step.WRITTEN_IN_PART) {
+                Kernel.writeFully(log, java.util.Arrays.copyOf(record, record.length - 2));
+                return;
+            }
+            Kernel.writeFully(log, record);
+        }
+        if (last == Step.WRITTEN) {
+            return;
+        }
+        try (Fd kept = Kernel.openat(Fd.CWD, position.toString(), O_RDWR)) {
+            Kernel.lseek(kept, 0, 2);
+            int part = last == Step.CONSUMED_IN_PART ? 2 : line.length();
+            assertThat(Kernel.splice(stdout.read(), kept, part, 0)).isEqualTo(part);
+        }
+    }
+
+    private enum Step {
+        INTENDED,
+        WRITTEN_IN_PART,
+        WRITTEN,
+        CONSUMED_IN_PART,
+        CONSUMED
+    }
+
+    private void survives(Step last) throws IOException {
+        print(stdout, "tick\n");
+        print(stdout, "tick\n");
+        killedAfter(last, "tick\n");
+        print(stdout, "tick\n");
+        ContainerLog log = open();
+        log.finish();
+        // the same line each time: the text alone could not tell how far the earlier server came
+        assertThat(records()).containsExactly("stdout F tick", "stdout F tick", "stdout F tick");
+        assertThat(position).isEmptyFile();
+    }
+
+    @Test
+    void losesAndDoublesNothingWhenKilledBeforeWriting() throws IOException {
+        survives(Step.INTENDED);
+    }
+
+    @Test
+    void losesAndDoublesNothingWhenKilledInTheMiddleOfWriting() throws IOException {
+        survives(Step.WRITTEN_IN_PART);
+    }
+
+    @Test
+    void losesAndDoublesNothingWhenKilledBeforeConsuming() throws IOException {
+        survives(Step.WRITTEN);
+    }
+
+    @Test
+    void losesAndDoublesNothingWhenKilledInTheMiddleOfConsuming() throws IOException {
+        survives(Step.CONSUMED_IN_PART);
+    }
+
+    @Test
+    void losesAndDoublesNothingWhenKilledAfterConsuming() throws IOException {
+        survives(Step.CONSUMED);
+    }
+
+    @Test
+    void findsTheLogThatWasRenamedWhileNoServerRan() throws IOException {
+        print(stdout, "tick\n");
+        killedAfter(Step.WRITTEN, "tick\n");
+        Path rotated = Path.of(file.path() + ".1");
+        Files.move(file.path(), rotated);
+        ContainerLog log = open();
+        log.finish();
+        assertThat(Files.readString(rotated)).hasLineCount(1);
+        assertThat(file.path()).isEmptyFile();
+    }
+}
