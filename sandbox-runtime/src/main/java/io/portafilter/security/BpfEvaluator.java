@@ -52,7 +52,7 @@ public final class BpfEvaluator {
     private int index;
 
     private BpfEvaluator(SeccompProgram program, ByteBuffer data) {
-        this.program = ByteBuffer.wrap(program.bpf()).order(ByteOrder.nativeOrder());
+        this.program = program.code();
         this.data = data;
     }
 

@@ -161,17 +161,14 @@ public final class SeccompCompiler {
     /**
      * Instructions before those of libseccomp: the calls whose conditioned argument is a 32-bit integer to the kernel
      * get the default action when the argument's upper half is not zero. Otherwise {@code socket(2^32 + AF_ALG)} would
-     * pass as "greater than AF_VSOCK", and the kernel would open AF_ALG. 32-bit modes have no upper half.
+     * pass as "greater than AF_VSOCK", and the kernel would open AF_ALG. In 32-bit modes, x32 included, libseccomp
+     * compares the lower half alone.
      */
     private static byte[] prologue(
             Libseccomp library, SeccompProfile profile, List<SeccompRule> rules, Architecture architecture) {
         List<NarrowArgument> narrow = rules.stream()
                 .filter(SeccompRule::intArgument)
-                .flatMap(rule -> architectures(architecture, true).stream()
-                        .filter(SeccompCompiler::hasLongArguments)
-                        .flatMap(mode -> number(library, mode, rule).stream()
-                                .mapToObj(number -> new NarrowArgument(
-                                        number, rule.conditions().getFirst().argument()))))
+                .flatMap(rule -> narrowArgument(library, rule).stream())
                 .distinct()
                 .toList();
         if (narrow.isEmpty()) {
@@ -209,13 +206,13 @@ public final class SeccompCompiler {
                 .putInt(k);
     }
 
-    private static boolean hasLongArguments(int mode) {
-        return mode != Libseccomp.SCMP_ARCH_X86 && mode != Libseccomp.SCMP_ARCH_ARM;
-    }
-
-    private static OptionalInt number(Libseccomp library, int mode, SeccompRule rule) {
-        OptionalInt number = library.number(mode, rule.syscall());
-        return number.isPresent() && number.getAsInt() >= 0 ? number : OptionalInt.empty();
+    /** Nothing for a call that the machine's own mode does not have: such numbers are negative. */
+    private static Optional<NarrowArgument> narrowArgument(Libseccomp library, SeccompRule rule) {
+        OptionalInt number = library.number(rule.syscall());
+        return number.isPresent() && number.getAsInt() >= 0
+                ? Optional.of(new NarrowArgument(
+                        number.getAsInt(), rule.conditions().getFirst().argument()))
+                : Optional.empty();
     }
 
     private static int auditArchitecture(Architecture architecture) {

@@ -1,5 +1,7 @@
 package io.portafilter.security;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -29,6 +31,11 @@ public record SeccompProgram(byte[] bpf, long flags, String name) {
     @Override
     public byte[] bpf() {
         return bpf.clone();
+    }
+
+    /** The instructions for reading, without a copy. */
+    ByteBuffer code() {
+        return ByteBuffer.wrap(bpf).asReadOnlyBuffer().order(ByteOrder.nativeOrder());
     }
 
     /** How many instructions the filter has. */
