@@ -21,7 +21,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  */
 public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
     private final String moreToml;
-    private final Map<TestImage, String> pulled = new HashMap<>();
+    private final Map<String, String> pulled = new HashMap<>();
     private Optional<PortafilterServer> server = Optional.empty();
     private Optional<TestRegistry> registry = Optional.empty();
 
@@ -93,8 +93,8 @@ public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterE
 
     /** The reference of an image that is in the registry and pulled. */
     public String image(TestImage image) {
-        return pulled.computeIfAbsent(image, key -> {
-            String reference = registry().push("image-" + key.id().substring(7, 19), "1", key);
+        return pulled.computeIfAbsent(image.id(), id -> {
+            String reference = registry().push("image-" + id.substring(7, 19), "1", image);
             var _ = cri().pull(reference);
             return reference;
         });

@@ -50,7 +50,7 @@ public final class RegistryFront implements AutoCloseable {
     /** A request as it arrived. */
     public record Seen(String method, String path, Optional<String> authorization) {}
 
-    private static final String TOKEN = "e2e-token-0123456789";
+    public static final String TOKEN = "e2e-token-0123456789";
     private static final char[] STORE_PASSWORD = "changeit".toCharArray();
 
     private final HttpServer server;
