@@ -49,6 +49,10 @@ public final class Cri implements AutoCloseable {
                 .build();
     }
 
+    public ManagedChannel channel() {
+        return channel;
+    }
+
     public RuntimeServiceBlockingStub runtime() {
         return runtime(DEADLINE);
     }

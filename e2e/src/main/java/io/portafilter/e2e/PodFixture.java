@@ -94,6 +94,11 @@ public final class PodFixture {
         return this;
     }
 
+    public PodFixture namespaces(Consumer<NamespaceOption.Builder> more) {
+        more.accept(namespaces);
+        return this;
+    }
+
     public PodSandboxConfig build() {
         LinuxPodSandboxConfig.Builder linux = config.getLinuxBuilder();
         linux.setSecurityContext(security.clone().setNamespaceOptions(namespaces));
