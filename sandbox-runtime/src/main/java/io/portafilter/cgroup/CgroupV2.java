@@ -1,9 +1,7 @@
 package io.portafilter.cgroup;
 
-import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
-import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -114,10 +112,8 @@ final class CgroupV2 implements Cgroup {
         if (limits.allowsAllDevices()) {
             return;
         }
-        DeviceFilter filter = DeviceFilter.of(limits.devices());
-        try (Fd program = Kernel.bpfLoadDeviceProgram(filter.instructions(), "portafilter_dev");
-                Fd cgroup = directory.open()) {
-            Kernel.bpfAttachDeviceProgram(cgroup, program);
+        try (Fd cgroup = directory.open()) {
+            DeviceFilter.of(limits.devices()).attach(cgroup);
         } catch (KernelException e) {
             throw new CgroupRefusal(
                     "cgroup " + path + ": access to devices cannot be restricted: " + e.getMessage()

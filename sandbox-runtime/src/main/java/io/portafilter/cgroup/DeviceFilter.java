@@ -1,7 +1,19 @@
 package io.portafilter.cgroup;
 
+import static io.portafilter.linux.LinuxConstants.BPF_CGROUP_DEVICE;
+import static io.portafilter.linux.LinuxConstants.BPF_F_ALLOW_MULTI;
+import static io.portafilter.linux.LinuxConstants.BPF_PROG_ATTACH;
+import static io.portafilter.linux.LinuxConstants.BPF_PROG_LOAD;
+import static io.portafilter.linux.LinuxConstants.BPF_PROG_TYPE_CGROUP_DEVICE;
+
+import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.NativeBuffer;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -16,6 +28,12 @@ import java.util.List;
  */
 record DeviceFilter(byte[] instructions) {
     private static final int INSTRUCTION_BYTES = 8;
+
+    /** Up to and without {@code kern_version}: what every kernel with this program type knows. */
+    private static final int ATTRIBUTE_BYTES = 40;
+
+    /** It calls no function of the kernel that would ask for the GPL. */
+    private static final byte[] LICENSE = "Apache-2.0".getBytes(StandardCharsets.US_ASCII);
 
     // linux/bpf.h
     private static final int BPF_DEVCG_ACC_MKNOD = 1;
@@ -62,6 +80,44 @@ record DeviceFilter(byte[] instructions) {
     /** How many instructions it has. */
     int length() {
         return instructions.length / INSTRUCTION_BYTES;
+    }
+
+    /**
+     * Loads the program and attaches it to a cgroup, beside those of its ancestors, all of which must allow an access.
+     * It stays as long as the cgroup does. Source: bpf(2), {@code union bpf_attr} in linux/bpf.h.
+     */
+    void attach(Fd cgroup) {
+        try (Fd program = load()) {
+            NativeBuffer attributes = NativeBuffer.allocate(ATTRIBUTE_BYTES);
+            attributes
+                    .bytes()
+                    .putInt(0, cgroup.number())
+                    .putInt(4, program.number())
+                    .putInt(8, BPF_CGROUP_DEVICE)
+                    .putInt(12, BPF_F_ALLOW_MULTI);
+            Kernel.bpf(BPF_PROG_ATTACH, attributes, 16);
+        }
+    }
+
+    @MustBeClosed
+    private Fd load() {
+        NativeBuffer code = NativeBuffer.allocate(instructions.length);
+        code.bytes().put(0, instructions);
+        NativeBuffer license = NativeBuffer.allocate(LICENSE.length + 1);
+        license.bytes().put(0, LICENSE);
+        NativeBuffer attributes = NativeBuffer.allocate(ATTRIBUTE_BYTES);
+        attributes
+                .bytes()
+                .putInt(0, BPF_PROG_TYPE_CGROUP_DEVICE)
+                .putInt(4, length())
+                .putLong(8, code.address())
+                .putLong(16, license.address());
+        try {
+            return Fd.own(Kernel.bpf(BPF_PROG_LOAD, attributes, ATTRIBUTE_BYTES));
+        } finally {
+            Reference.reachabilityFence(code);
+            Reference.reachabilityFence(license);
+        }
     }
 
     /** Falls through to what follows unless the rule allows the access. */

@@ -1,0 +1,76 @@
+package io.portafilter.rootfs;
+
+import static io.portafilter.linux.LinuxConstants.AT_SYMLINK_NOFOLLOW;
+import static io.portafilter.linux.LinuxConstants.O_DIRECTORY;
+import static io.portafilter.linux.LinuxConstants.O_NOFOLLOW;
+import static io.portafilter.linux.LinuxConstants.O_RDONLY;
+
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The directories that an overlay is made of (kernel documentation: filesystems/overlayfs).
+ *
+ * @param lowerTopFirst the unpacked layers, at least one; the first hides those behind it
+ * @param upper where the container's changes go
+ * @param work the kernel's own, empty, in the same file system as {@code upper}
+ */
+public record LayerStack(List<Path> lowerTopFirst, Path upper, Path work) {
+    /** The kernel's {@code OVL_MAX_STACK}. */
+    private static final int MAX_LOWER_LAYERS = 500;
+
+    private static final int DEFAULT_MODE = 0755;
+
+    public LayerStack {
+        lowerTopFirst = List.copyOf(lowerTopFirst);
+        if (lowerTopFirst.isEmpty() || lowerTopFirst.size() > MAX_LOWER_LAYERS) {
+            throw new MountRefusal("an overlay of " + lowerTopFirst.size() + " lower layers: 1 to " + MAX_LOWER_LAYERS
+                    + " were expected");
+        }
+    }
+
+    /**
+     * Makes {@code upper} and {@code work} in a directory that only root can reach. The root directory of the container
+     * is {@code upper}: it belongs to the container's root and has the mode of the topmost layer. What is there from an
+     * earlier attempt stays. An image without layers gets an empty one.
+     *
+     * @param rootUid the host's id of the container's root
+     * @param rootGid likewise its group
+     */
+    public static LayerStack create(List<Path> lowerTopFirst, Path writableDirectory, long rootUid, long rootGid) {
+        try (Fd directory = Kernel.open(writableDirectory.toString(), O_RDONLY | O_DIRECTORY)) {
+            int mode = lowerTopFirst.isEmpty() ? DEFAULT_MODE : modeOf(lowerTopFirst.getFirst());
+            make(directory, "upper", mode, rootUid, rootGid);
+            make(directory, "work", 0700, rootUid, rootGid);
+            List<Path> lower = lowerTopFirst;
+            if (lower.isEmpty()) {
+                make(directory, "empty", DEFAULT_MODE, rootUid, rootGid);
+                lower = List.of(writableDirectory.resolve("empty"));
+            }
+            return new LayerStack(lower, writableDirectory.resolve("upper"), writableDirectory.resolve("work"));
+        }
+    }
+
+    private static int modeOf(Path layer) {
+        return Kernel.statx(Fd.CWD, layer.toString(), AT_SYMLINK_NOFOLLOW).permissions();
+    }
+
+    private static void make(Fd parent, String name, int mode, long uid, long gid) {
+        try {
+            Kernel.mkdirat(parent, name, 0700);
+        } catch (KernelException e) {
+            if (e.is(Errno.EEXIST)) {
+                return;
+            }
+            throw e;
+        }
+        try (Fd made = Kernel.openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
+            Kernel.fchown(made, (int) uid, (int) gid);
+            Kernel.fchmod(made, mode);
+        }
+    }
+}

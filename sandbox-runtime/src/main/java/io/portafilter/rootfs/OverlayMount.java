@@ -1,0 +1,176 @@
+package io.portafilter.rootfs;
+
+import static io.portafilter.linux.LinuxConstants.CLONE_FS;
+import static io.portafilter.linux.LinuxConstants.CLONE_NEWNS;
+import static io.portafilter.linux.LinuxConstants.MS_PRIVATE;
+import static io.portafilter.linux.LinuxConstants.MS_REC;
+import static io.portafilter.linux.LinuxConstants.OPEN_TREE_CLONE;
+
+import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.linux.OwnThread;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** The ways to a detached overlay on kernels of different age; which one works is found by trying. */
+final class OverlayMount {
+    /**
+     * Layers that fit into one string of fsconfig(2), which copies at most 255 bytes: each is a descriptor's number of
+     * up to five digits and a colon.
+     */
+    private static final int MAX_LAYERS_IN_A_STRING = 40;
+
+    private static volatile boolean detachedLayersRefused;
+
+    /**
+     * How layers are given to the kernel.
+     *
+     * @param oneByOne each by an option of its own ({@code lowerdir+}, Linux 6.7), else all in one string
+     * @param attached id-mapped layers are attached to a mount namespace of their own: overlay takes detached ones only
+     *     since Linux 6.15
+     */
+    record Way(boolean oneByOne, boolean attached) {
+        boolean needsOwnNamespace(LayerStack layers, Optional<Fd> userNamespace) {
+            boolean needsMountCall = !oneByOne && layers.lowerTopFirst().size() > MAX_LAYERS_IN_A_STRING;
+            return needsMountCall || (attached && userNamespace.isPresent());
+        }
+    }
+
+    private OverlayMount() {}
+
+    @MustBeClosed
+    static Fd of(LayerStack layers, Optional<Fd> userNamespace) {
+        if (detachedLayersRefused) {
+            return of(layers, userNamespace, new Way(supportsLowerdirPlus(), true));
+        }
+        try {
+            return of(layers, userNamespace, new Way(supportsLowerdirPlus(), false));
+        } catch (KernelException e) {
+            if (!e.is(Errno.EINVAL) || userNamespace.isEmpty()) {
+                throw e;
+            }
+            // EINVAL has many causes: if it was this one, the other way works
+            Fd mount = of(layers, userNamespace, new Way(supportsLowerdirPlus(), true));
+            detachedLayersRefused = true;
+            return mount;
+        }
+    }
+
+    @MustBeClosed
+    static Fd of(LayerStack layers, Optional<Fd> userNamespace, Way way) {
+        if (way.needsOwnNamespace(layers, userNamespace)) {
+            return inOwnNamespace(layers, userNamespace, way);
+        }
+        return way.oneByOne ? oneByOne(layers, userNamespace) : inOneString(layers, userNamespace);
+    }
+
+    @MustBeClosed
+    private static Fd oneByOne(LayerStack layers, Optional<Fd> userNamespace) {
+        try (OpenLayers open = OpenLayers.of(layers, userNamespace)) {
+            return oneByOne(open);
+        }
+    }
+
+    @MustBeClosed
+    private static Fd oneByOne(OpenLayers open) {
+        try (Fd context = Kernel.fsopen("overlay")) {
+            for (Fd layer : open.lower()) {
+                Kernel.fsconfigString(context, "lowerdir+", layer.path());
+            }
+            return create(context, open);
+        }
+    }
+
+    /** The working directory is that of a thread of its own, for a JVM's threads share theirs. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the thread hands it to the caller
+    private static Fd inOneString(LayerStack layers, Optional<Fd> userNamespace) {
+        return OwnThread.call("overlay", () -> {
+            Kernel.unshare(CLONE_FS);
+            try (OpenLayers open = OpenLayers.of(layers, userNamespace)) {
+                return inOneString(open);
+            }
+        });
+    }
+
+    @MustBeClosed
+    private static Fd inOneString(OpenLayers open) {
+        Kernel.chdir("/proc/self/fd");
+        try (Fd context = Kernel.fsopen("overlay")) {
+            Kernel.fsconfigString(context, "lowerdir", open.numbers());
+            return create(context, open);
+        }
+    }
+
+    /** All layers are opened inside, since overlay takes none from another mount namespace. It ends with the thread. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the thread hands it to the caller
+    private static Fd inOwnNamespace(LayerStack layers, Optional<Fd> userNamespace, Way way) {
+        return OwnThread.call("overlay", () -> {
+            Kernel.unshare(CLONE_NEWNS);
+            Kernel.mount("none", "/", "", MS_REC | MS_PRIVATE, "");
+            try (OpenLayers open = OpenLayers.of(layers, userNamespace)) {
+                if (userNamespace.isPresent()) {
+                    open.attachLower();
+                }
+                if (way.oneByOne) {
+                    return oneByOne(open);
+                }
+                return open.lower().size() > MAX_LAYERS_IN_A_STRING
+                        ? byMountCall(open, layers.work())
+                        : inOneString(open);
+            }
+        });
+    }
+
+    /** mount(2) takes a page of options. Nobody else sees where it mounts, and a detached copy lives on. */
+    @MustBeClosed
+    private static Fd byMountCall(OpenLayers open, Path target) {
+        Kernel.chdir("/proc/self/fd");
+        String options = "lowerdir=" + open.numbers() + ",upperdir=" + open.upper().path() + ",workdir="
+                + open.work().path() + ",index=off,metacopy=off,redirect_dir=nofollow";
+        Kernel.mount("overlay", target.toString(), "overlay", 0, options);
+        return Kernel.openTree(Fd.CWD, target.toString(), OPEN_TREE_CLONE);
+    }
+
+    /**
+     * What distributions set differently is fixed: no index (it would refuse directories that an earlier mount of the
+     * same container used), and nothing is followed that a layer's extended attributes name (metacopy, redirect), for
+     * layers come from strangers.
+     */
+    @MustBeClosed
+    private static Fd create(Fd context, OpenLayers open) {
+        Kernel.fsconfigString(context, "upperdir", open.upper().path());
+        Kernel.fsconfigString(context, "workdir", open.work().path());
+        Kernel.fsconfigString(context, "index", "off");
+        Kernel.fsconfigString(context, "metacopy", "off");
+        Kernel.fsconfigString(context, "redirect_dir", "nofollow");
+        Kernel.fsconfigString(context, "source", "overlay");
+        Kernel.fsconfigCreate(context);
+        return Kernel.fsmount(context, 0);
+    }
+
+    static boolean supportsLowerdirPlus() {
+        return LowerdirPlus.SUPPORTED;
+    }
+
+    private static final class LowerdirPlus {
+        static final boolean SUPPORTED = accepts("lowerdir+", "/") && !accepts("portafilter-probe", "");
+
+        /** Before Linux 6.5 overlay collects any option unread, and complains of it at the end alone. */
+        private static boolean accepts(String option, String value) {
+            try (Fd context = Kernel.fsopen("overlay")) {
+                Kernel.fsconfigString(context, option, value);
+                return true;
+            } catch (KernelException e) {
+                if (e.is(Errno.EINVAL)) {
+                    return false;
+                }
+                throw e;
+            }
+        }
+    }
+}
