@@ -927,6 +927,13 @@ public final class Kernel {
         }
     }
 
+    /** Changes the working directory: on a thread of its own after {@code CLONE_FS} only, see {@link OwnThread}. */
+    public static void chdir(String path) {
+        try (Call call = Call.of(SystemCall.CHDIR)) {
+            call.add(path).run();
+        }
+    }
+
     // ---- processes
 
     /** The number of this process. */
