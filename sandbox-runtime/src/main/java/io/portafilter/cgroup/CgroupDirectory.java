@@ -100,8 +100,7 @@ record CgroupDirectory(String path) {
                 Kernel.writeText(opened, value);
             }
         } catch (KernelException e) {
-            throw new CgroupRefusal(
-                    "writing \"" + writing + "\" to " + path + "/" + file + ": " + e.errno(), e);
+            throw new CgroupRefusal("writing \"" + writing + "\" to " + path + "/" + file + ": " + e.errno(), e);
         }
     }
 
@@ -121,9 +120,8 @@ record CgroupDirectory(String path) {
     Set<Integer> processes() {
         Set<Integer> processes = new TreeSet<>();
         for (CgroupDirectory cgroup : withDescendants()) {
-            cgroup.readIfPresent("cgroup.procs").ifPresent(text -> text.lines()
-                    .map(Integer::valueOf)
-                    .forEach(processes::add));
+            cgroup.readIfPresent("cgroup.procs")
+                    .ifPresent(text -> text.lines().map(Integer::valueOf).forEach(processes::add));
         }
         // a process of another PID namespace that we cannot see reads as 0
         processes.remove(0);

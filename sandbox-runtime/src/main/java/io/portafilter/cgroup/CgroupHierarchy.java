@@ -92,8 +92,9 @@ public sealed interface CgroupHierarchy {
                 .filter(mount -> isBelowOurRoot(mount.root()))
                 .findFirst()
                 .map(mount -> new V2(mount.mountPoint(), mount.root()))
-                .orElseThrow(() -> new CgroupRefusal("no cgroup file system is mounted: /proc/self/mountinfo has neither"
-                        + " cgroup nor cgroup2; mount cgroup2 on /sys/fs/cgroup"));
+                .orElseThrow(
+                        () -> new CgroupRefusal("no cgroup file system is mounted: /proc/self/mountinfo has neither"
+                                + " cgroup nor cgroup2; mount cgroup2 on /sys/fs/cgroup"));
     }
 
     private static String read(String path) {

@@ -20,8 +20,7 @@ import java.util.TreeSet;
  */
 final class CgroupV1 implements Cgroup {
     /** Limits, usage, device rules and stopping. Those that are missing on this host are left out. */
-    private static final List<String> ALWAYS_JOINED =
-            List.of("cpu", "cpuacct", "memory", "pids", "devices", "freezer");
+    private static final List<String> ALWAYS_JOINED = List.of("cpu", "cpuacct", "memory", "pids", "devices", "freezer");
 
     private static final Duration FREEZE_DEADLINE = Duration.ofSeconds(2);
     private static final int KILLS_WITHOUT_FREEZING = 2;
@@ -94,7 +93,8 @@ final class CgroupV1 implements Cgroup {
         if (!mount.controllers().contains("cpuset")) {
             return;
         }
-        CgroupDirectory parent = new CgroupDirectory(directory.path().substring(0, directory.path().lastIndexOf('/')));
+        CgroupDirectory parent = new CgroupDirectory(
+                directory.path().substring(0, directory.path().lastIndexOf('/')));
         for (String file : List.of("cpuset.cpus", "cpuset.mems")) {
             if (directory.read(file).isEmpty()) {
                 directory.write(file, parent.read(file));
@@ -240,7 +240,9 @@ final class CgroupV1 implements Cgroup {
     public void thaw() {
         directory("freezer").ifPresent(freezer -> {
             for (CgroupDirectory each : freezer.withDescendants()) {
-                if (each.readIfPresent("freezer.state").filter(state -> !state.equals("THAWED")).isPresent()) {
+                if (each.readIfPresent("freezer.state")
+                        .filter(state -> !state.equals("THAWED"))
+                        .isPresent()) {
                     each.write("freezer.state", "THAWED");
                 }
             }
@@ -313,7 +315,8 @@ final class CgroupV1 implements Cgroup {
             } catch (KernelException e) {
                 if (!e.is(Errno.EBUSY) || end.isOver()) {
                     throw new CgroupRefusal(
-                            "cgroup " + path + " cannot be removed: " + named(directory.processes()) + " in " + directory,
+                            "cgroup " + path + " cannot be removed: " + named(directory.processes()) + " in "
+                                    + directory,
                             e);
                 }
             }

@@ -4,7 +4,6 @@ import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -74,7 +73,8 @@ final class CgroupV2 implements Cgroup {
      * each directory from the top down, this enables them in its parent.
      */
     private void enableControllers(CgroupDirectory made) {
-        CgroupDirectory parent = new CgroupDirectory(made.path().substring(0, made.path().lastIndexOf('/')));
+        CgroupDirectory parent =
+                new CgroupDirectory(made.path().substring(0, made.path().lastIndexOf('/')));
         Set<String> missing = words(parent.read("cgroup.controllers"));
         missing.retainAll(USED_CONTROLLERS);
         missing.removeAll(words(parent.read("cgroup.subtree_control")));
@@ -82,7 +82,8 @@ final class CgroupV2 implements Cgroup {
             return;
         }
         String change = String.join(
-                " ", missing.stream().sorted().map(controller -> "+" + controller).toList());
+                " ",
+                missing.stream().sorted().map(controller -> "+" + controller).toList());
         try {
             parent.write("cgroup.subtree_control", change);
         } catch (CgroupRefusal e) {
@@ -98,7 +99,8 @@ final class CgroupV2 implements Cgroup {
 
     private static Set<Integer> members(CgroupDirectory cgroup) {
         Set<Integer> members = new HashSet<>();
-        cgroup.readIfPresent("cgroup.procs").ifPresent(text -> text.lines().map(Integer::valueOf).forEach(members::add));
+        cgroup.readIfPresent("cgroup.procs")
+                .ifPresent(text -> text.lines().map(Integer::valueOf).forEach(members::add));
         return members;
     }
 
@@ -230,7 +232,8 @@ final class CgroupV2 implements Cgroup {
             } catch (KernelException e) {
                 if (!e.is(Errno.EBUSY) || end.isOver()) {
                     throw new CgroupRefusal(
-                            "cgroup " + path + " cannot be removed: " + CgroupV1.named(directory.processes()) + " in it",
+                            "cgroup " + path + " cannot be removed: " + CgroupV1.named(directory.processes())
+                                    + " in it",
                             e);
                 }
             }

@@ -23,10 +23,8 @@ import java.util.List;
  *
  * <p>Its argument in R1 is {@code struct bpf_cgroup_dev_ctx} (linux/bpf.h): {@code access_type}, the access in the
  * upper and the device type in the lower 16 bits, {@code major}, {@code minor}.
- *
- * @param instructions {@code struct bpf_insn[]}
  */
-record DeviceFilter(byte[] instructions) {
+final class DeviceFilter {
     private static final int INSTRUCTION_BYTES = 8;
 
     /** Up to and without {@code kern_version}: what every kernel with this program type knows. */
@@ -58,6 +56,13 @@ record DeviceFilter(byte[] instructions) {
     private static final int ACCESS = 3;
     private static final int MAJOR = 4;
     private static final int MINOR = 5;
+
+    /** {@code struct bpf_insn[]}. */
+    private final byte[] instructions;
+
+    private DeviceFilter(byte[] instructions) {
+        this.instructions = instructions;
+    }
 
     private record Instruction(int code, int destination, int source, int offset, int value) {}
 
@@ -154,16 +159,9 @@ record DeviceFilter(byte[] instructions) {
     }
 
     private static int accessBits(String access) {
-        int bits = 0;
-        for (char letter : access.toCharArray()) {
-            bits |= switch (letter) {
-                case 'r' -> BPF_DEVCG_ACC_READ;
-                case 'w' -> BPF_DEVCG_ACC_WRITE;
-                case 'm' -> BPF_DEVCG_ACC_MKNOD;
-                default -> throw new IllegalArgumentException("device access " + letter);
-            };
-        }
-        return bits;
+        return (access.contains("r") ? BPF_DEVCG_ACC_READ : 0)
+                | (access.contains("w") ? BPF_DEVCG_ACC_WRITE : 0)
+                | (access.contains("m") ? BPF_DEVCG_ACC_MKNOD : 0);
     }
 
     /** struct bpf_insn: code, registers (destination in the lower four bits), offset, immediate value. */

@@ -3,7 +3,6 @@ package io.portafilter.cgroup;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.KernelException;
 import java.lang.System.Logger.Level;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -29,7 +28,8 @@ final class LimitsV1 {
 
     void write() {
         if (!limits.unified().isEmpty()) {
-            throw new CgroupRefusal("unified " + limits.unified() + ": this host uses cgroup v1, which has no such files");
+            throw new CgroupRefusal(
+                    "unified " + limits.unified() + ": this host uses cgroup v1, which has no such files");
         }
         limits.cpuShares().ifPresent(shares -> write("cpu", "cpu.shares", shares));
         writeQuota();
@@ -109,15 +109,14 @@ final class LimitsV1 {
         CgroupDirectory directory = require("memory", MEMORY, bytes);
         Optional<Long> used = journal.before(directory, "memory.usage_in_bytes").map(Long::valueOf);
         if (bytes >= 0 && used.isPresent() && used.get() > bytes) {
-            throw new CgroupRefusal(MEMORY + " = " + bytes + ": the cgroup uses " + used.get()
-                    + " bytes now; set a limit above that");
+            throw new CgroupRefusal(
+                    MEMORY + " = " + bytes + ": the cgroup uses " + used.get() + " bytes now; set a limit above that");
         }
     }
 
     private void writeHugepages(String size, long bytes) {
         String file = "hugetlb." + size + ".limit_in_bytes";
-        Optional<CgroupDirectory> directory =
-                cgroup.directory("hugetlb").filter(found -> found.exists(file));
+        Optional<CgroupDirectory> directory = cgroup.directory("hugetlb").filter(found -> found.exists(file));
         if (directory.isPresent()) {
             journal.write(directory.get(), file, Long.toString(bytes));
             return;

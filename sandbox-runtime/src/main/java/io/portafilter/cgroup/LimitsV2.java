@@ -1,7 +1,6 @@
 package io.portafilter.cgroup;
 
 import java.lang.System.Logger.Level;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
@@ -52,7 +51,7 @@ final class LimitsV2 {
         if (shares >= MOST_SHARES) {
             return MOST_WEIGHT;
         }
-        double log = Math.log(shares) / Math.log(2);
+        double log = Math.log((double) shares) / Math.log(2);
         double exponent = (log * log + 125 * log) / 612 - 7.0 / 34;
         // a hair below an integer is that integer: 1024 must be 100 exactly
         return (long) Math.ceil(Math.pow(10, exponent) - 1e-9);
@@ -118,8 +117,8 @@ final class LimitsV2 {
     private void refuseBelowUse(long bytes) {
         Optional<Long> used = journal.before(directory, "memory.current").map(Long::valueOf);
         if (bytes >= 0 && used.isPresent() && used.get() > bytes) {
-            throw new CgroupRefusal("memory.max = " + bytes + ": the cgroup uses " + used.get()
-                    + " bytes now; set a limit above that");
+            throw new CgroupRefusal(
+                    "memory.max = " + bytes + ": the cgroup uses " + used.get() + " bytes now; set a limit above that");
         }
     }
 

@@ -31,8 +31,8 @@ public record DeviceNode(String path, char type, int major, int minor, int mode,
             throw new MountRefusal("device " + path + ": components that are empty, . or .. are not allowed");
         }
         if ((mode & ~PERMISSIONS) != 0) {
-            throw new MountRefusal("device " + path + ": mode " + Integer.toOctalString(mode)
-                    + " has other bits than permissions");
+            throw new MountRefusal(
+                    "device " + path + ": mode " + Integer.toOctalString(mode) + " has other bits than permissions");
         }
         new Device(major, minor);
     }

@@ -52,13 +52,10 @@ public final class DeviceTree {
      * @return the mount; the caller closes it
      */
     @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
     public static Fd create(List<DeviceNode> nodes, long rootUid, long rootGid) {
         Fd tree = DetachedMount.tmpfs(
-                MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
-                "mode=755",
-                "size=64m",
-                "uid=" + rootUid,
-                "gid=" + rootGid);
+                MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME, "mode=755", "size=64m", "uid=" + rootUid, "gid=" + rootGid);
         try {
             new DeviceTree(tree, rootUid, rootGid).fill(nodes);
             return tree;

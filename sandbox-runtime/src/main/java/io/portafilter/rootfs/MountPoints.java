@@ -1,7 +1,6 @@
 package io.portafilter.rootfs;
 
-import static io.portafilter.linux.LinuxConstants.O_NOFOLLOW;
-import static io.portafilter.linux.LinuxConstants.O_PATH;
+import static io.portafilter.linux.LinuxConstants.AT_SYMLINK_NOFOLLOW;
 
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
@@ -71,8 +70,8 @@ public final class MountPoints implements AutoCloseable {
     }
 
     private void requireRealDirectory(String name) {
-        try (Fd opened = Kernel.openat(root, name, O_PATH | O_NOFOLLOW)) {
-            FileStatus status = Kernel.fstat(opened);
+        try {
+            FileStatus status = Kernel.statx(root, name, AT_SYMLINK_NOFOLLOW);
             if (!status.isDirectory()) {
                 throw new MountRefusal("/" + name + " of the image is "
                         + (status.isSymbolicLink() ? "a symbolic link" : RootPath.kind(status))
@@ -82,8 +81,13 @@ public final class MountPoints implements AutoCloseable {
             if (!e.is(Errno.ENOENT)) {
                 throw e;
             }
-            RootPath.ensureDirectory(root, "/" + name, DIRECTORY_MODE, creation.uid(), creation.gid())
-                    .close();
+            makeDirectory("/" + name);
+        }
+    }
+
+    private void makeDirectory(String path) {
+        try (Fd _ = RootPath.ensureDirectory(root, path, DIRECTORY_MODE, creation.uid(), creation.gid())) {
+            // it is there now
         }
     }
 
@@ -158,7 +162,9 @@ public final class MountPoints implements AutoCloseable {
         try {
             if (one.isDirectory()) {
                 Kernel.rmdirat(one.parent(), one.name());
-            } else {
+            } else if (Kernel.statx(one.parent(), one.name(), AT_SYMLINK_NOFOLLOW)
+                            .sizeBytes()
+                    == 0) {
                 Kernel.unlinkat(one.parent(), one.name(), 0);
             }
         } catch (KernelException e) {

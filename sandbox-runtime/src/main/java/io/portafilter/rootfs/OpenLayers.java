@@ -76,6 +76,7 @@ final class OpenLayers implements AutoCloseable {
     }
 
     @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
     private static Fd mapped(Path layer, Fd userNamespace) {
         Fd clone = Kernel.openTree(Fd.CWD, layer.toString(), OPEN_TREE_CLONE);
         try {

@@ -42,6 +42,7 @@ final class OverlayMount {
     private OverlayMount() {}
 
     @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // nothing can fail between opening and returning it
     static Fd of(LayerStack layers, Optional<Fd> userNamespace) {
         if (detachedLayersRefused) {
             return of(layers, userNamespace, new Way(supportsLowerdirPlus(), true));
@@ -130,8 +131,9 @@ final class OverlayMount {
     @MustBeClosed
     private static Fd byMountCall(OpenLayers open, Path target) {
         Kernel.chdir("/proc/self/fd");
-        String options = "lowerdir=" + open.numbers() + ",upperdir=" + open.upper().path() + ",workdir="
-                + open.work().path() + ",index=off,metacopy=off,redirect_dir=nofollow";
+        String options =
+                "lowerdir=" + open.numbers() + ",upperdir=" + open.upper().path() + ",workdir="
+                        + open.work().path() + ",index=off,metacopy=off,redirect_dir=nofollow";
         Kernel.mount("overlay", target.toString(), "overlay", 0, options);
         return Kernel.openTree(Fd.CWD, target.toString(), OPEN_TREE_CLONE);
     }

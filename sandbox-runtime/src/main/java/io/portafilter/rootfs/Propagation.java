@@ -28,7 +28,8 @@ public enum Propagation {
     boolean isPossibleFrom(MountInfo source) {
         return switch (this) {
             case PRIVATE -> true;
-            case HOST_TO_CONTAINER -> source.sharedGroup().isPresent() || source.masterGroup().isPresent();
+            case HOST_TO_CONTAINER ->
+                source.sharedGroup().isPresent() || source.masterGroup().isPresent();
             case BIDIRECTIONAL -> source.sharedGroup().isPresent();
         };
     }

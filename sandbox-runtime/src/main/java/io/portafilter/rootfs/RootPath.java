@@ -32,7 +32,7 @@ public final class RootPath {
     private RootPath() {}
 
     /** Whatever the path leads to, opened with {@code O_PATH}; empty when it leads nowhere. The caller closes it. */
-    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the caller closes it
     public static Optional<Fd> find(Fd root, String path) {
         try {
             return Optional.of(Kernel.openat2(root, path, O_PATH, RESOLVE));
@@ -54,7 +54,7 @@ public final class RootPath {
      * A regular file for reading; empty when the path leads nowhere. Refuses what is no regular file, and one of more
      * than {@code limitBytes}. The caller closes it.
      */
-    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the caller closes it
     public static Optional<Fd> openRegular(Fd root, String path, int limitBytes) {
         Optional<Fd> found = find(root, path);
         if (found.isEmpty()) {
@@ -63,8 +63,8 @@ public final class RootPath {
         try (Fd file = found.get()) {
             FileStatus status = Kernel.fstat(file);
             if (!status.isRegularFile()) {
-                throw new MountRefusal("file " + path + " of the container is " + kind(status)
-                        + " where a regular file was expected");
+                throw new MountRefusal(
+                        "file " + path + " of the container is " + kind(status) + " where a regular file was expected");
             }
             if (status.sizeBytes() > limitBytes) {
                 throw tooLarge(path, limitBytes);
@@ -111,6 +111,7 @@ public final class RootPath {
     }
 
     @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // a second descriptor, which is the caller's
     private static Fd ensure(Fd root, String path, Walk.Creation creation, Walk.Kind kind) {
         try (Walk walk = new Walk(root, Map.of(), creation, path).toThe(kind)) {
             if (walk.isDirectory() != (kind == Walk.Kind.DIRECTORY)) {

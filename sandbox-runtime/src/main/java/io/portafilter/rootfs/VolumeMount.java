@@ -55,6 +55,7 @@ public final class VolumeMount implements AutoCloseable {
      *     asked for with mappings, for no others. It stays the caller's
      */
     @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed on failure, else owned by the result
     public static VolumeMount open(Path source, VolumeOptions options, Optional<Fd> userNamespace) {
         List<Path> created = new ArrayList<>();
         try (Fd opened = openOrCreate(source, created)) {
@@ -127,7 +128,8 @@ public final class VolumeMount implements AutoCloseable {
             }
             return Kernel.open(source.toString(), O_PATH | O_DIRECTORY);
         } catch (KernelException e) {
-            throw new MountRefusal("volume source " + source + " does not exist and cannot be created: " + e.getMessage(), e);
+            throw new MountRefusal(
+                    "volume source " + source + " does not exist and cannot be created: " + e.getMessage(), e);
         }
     }
 
@@ -179,14 +181,17 @@ public final class VolumeMount implements AutoCloseable {
             return MountInfo.parse(KernelText.decode(bytes, 0, bytes.length)).stream()
                     .filter(mount -> mount.id() == status.mountId())
                     .findFirst()
-                    .orElseThrow(() -> new MountRefusal("volume source " + source
-                            + ": the mount that holds it is not in /proc/self/mountinfo (Linux 5.8 tells which it is)"));
+                    .orElseThrow(
+                            () -> new MountRefusal(
+                                    "volume source " + source
+                                            + ": the mount that holds it is not in /proc/self/mountinfo (Linux 5.8 tells which it is)"));
         }
     }
 
     /** Attributes are only added: what the source's mount forbids stays forbidden. */
     private static void setAttributes(Path source, Fd mount, VolumeOptions options, Optional<Fd> userNamespace) {
-        MountAttributes everywhere = MountAttributes.propagation(options.propagation().flag())
+        MountAttributes everywhere = MountAttributes.propagation(
+                        options.propagation().flag())
                 .and(MountAttributes.set(options.recursiveAttributes()));
         try {
             Kernel.mountSetattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, everywhere);

@@ -96,7 +96,9 @@ final class Walk implements AutoCloseable {
             if (name.equals("..")) {
                 back();
             } else {
-                forward(name, ahead.stream().allMatch(rest -> rest.isEmpty() || rest.equals(".")) ? kind : Kind.DIRECTORY);
+                forward(
+                        name,
+                        ahead.stream().allMatch(rest -> rest.isEmpty() || rest.equals(".")) ? kind : Kind.DIRECTORY);
             }
         }
         return this;
@@ -149,6 +151,7 @@ final class Walk implements AutoCloseable {
         steps.add(new Step(name, opened, directory, true));
     }
 
+    @SuppressWarnings("MustBeClosedChecker") // a step owns it, or it is closed here
     private void step(String name, Kind kind, Fd directory, boolean inVolume) {
         Fd next = openOrMake(name, kind, directory, inVolume);
         boolean kept = false;
