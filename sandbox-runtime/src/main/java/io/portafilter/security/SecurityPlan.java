@@ -181,7 +181,9 @@ public record SecurityPlan(
         lines.add(line("effective", capabilities.effective().toString()));
         lines.add(line("inheritable", capabilities.inheritable().toString()));
         lines.add(line("ambient", capabilities.ambient().toString()));
-        lines.add(line("seccomp", seccomp.map(SecurityPlan::filterText).orElse("none (unconfined)")));
+        lines.add(line(
+                "seccomp",
+                seccomp.map(SecurityPlan::filterText).orElse(privileged ? "none (privileged)" : "none (unconfined)")));
         lines.add(line("no_new_privs", noNewPrivileges ? "on" : "off"));
         lines.add(line("root filesystem", readOnlyRootfs ? "read-only" : "writable"));
         lines.add(line("privileged", privileged ? "yes" : "no"));

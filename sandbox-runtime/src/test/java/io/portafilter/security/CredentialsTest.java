@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -321,18 +319,6 @@ class CredentialsTest {
                         .user()
                         .groups())
                 .containsExactly(5L);
-    }
-
-    @Property
-    void survivesAnyFileAndNeverLeavesTheRange(@ForAll String passwd, @ForAll String group, @ForAll String imageUser) {
-        try {
-            Credentials user = Credentials.resolve(UserRequest.ofImage(imageUser), new ImageAccounts(passwd, group));
-            assertThat(user.uid()).isBetween(0L, AccountId.MAX);
-            assertThat(user.gid()).isBetween(0L, AccountId.MAX);
-            assertThat(user.groups()).contains(user.gid()).allMatch(id -> id >= 0 && id <= AccountId.MAX);
-        } catch (SecurityRefusal refused) {
-            assertThat(refused.field()).isNotEmpty();
-        }
     }
 
     private static void assertOutOfRange(String field, SecurityFixture asked) {
