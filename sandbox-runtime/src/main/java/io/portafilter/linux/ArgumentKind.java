@@ -389,7 +389,7 @@ public enum ArgumentKind {
             case DECIMAL -> Long.toString(value);
             case UNSIGNED_INT -> Long.toString(value & 0xffffffffL);
             case HEX -> isPointer() && value == 0 ? "NULL" : hexadecimal(value);
-            case OCTAL -> "0" + Long.toOctalString(value);
+            case OCTAL -> value == 0 ? "0" : "0" + Long.toOctalString(value);
             case DESCRIPTOR -> (int) value == LinuxConstants.AT_FDCWD ? "AT_FDCWD" : Integer.toString((int) value);
             case DEVICE -> "makedev(" + Device.major(value) + ", " + Device.minor(value) + ")";
             case FLAGS -> flags(value);
