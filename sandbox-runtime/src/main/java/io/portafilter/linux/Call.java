@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +30,7 @@ final class Call implements AutoCloseable {
 
     private final NativeBuffer slab = NativeBuffer.allocate(SLAB_BYTES);
     private final long[] arguments = new long[MAX_ARGUMENTS];
-    private final @Nullable String[] shown = new @Nullable String[MAX_ARGUMENTS];
+    private final @Nullable Object[] shown = new @Nullable Object[MAX_ARGUMENTS];
     private final List<NativeBuffer> overflow = new ArrayList<>();
     private @Nullable NativeBuffer transfer;
     private SystemCall systemCall = SystemCall.GETPID;
@@ -79,12 +80,13 @@ final class Call implements AutoCloseable {
     /** The address of NUL-terminated text. */
     @CanIgnoreReturnValue
     Call add(String text) {
-        return add(pointerTo(text), KernelText.quoted(text));
+        shown[count] = text;
+        return add(pointerTo(text));
     }
 
     /** A number that prints as this text, such as the address of a structure whose content matters. */
     @CanIgnoreReturnValue
-    Call add(long value, String text) {
+    Call add(long value, Supplier<String> text) {
         shown[count] = text;
         return add(value);
     }
@@ -94,7 +96,7 @@ final class Call implements AutoCloseable {
     Call add(byte[] bytes) {
         Area area = reserve(bytes.length);
         area.bytes().put(area.offset(), bytes);
-        return add(area.address(), bytes.length + " bytes");
+        return add(area.address(), () -> bytes.length + " bytes");
     }
 
     /** The address of zeroed memory, which the caller reads and writes through {@code area}. */
@@ -206,10 +208,14 @@ final class Call implements AutoCloseable {
     }
 
     private String printed(int index) {
-        String own = shown[index];
-        if (own != null) {
-            return own;
-        }
+        return switch (shown[index]) {
+            case String text -> KernelText.quoted(text);
+            case Supplier<?> text -> String.valueOf(text.get());
+            case null, default -> printedByKind(index);
+        };
+    }
+
+    private String printedByKind(int index) {
         List<ArgumentKind> kinds = systemCall.arguments();
         ArgumentKind kind = index < kinds.size() ? kinds.get(index) : ArgumentKind.HEX;
         return kind.print(arguments[index]);

@@ -91,15 +91,14 @@ public final class DirectoryTree {
             return true;
         }
         try (Fd root = openDirectory(parent, name)) {
-            empty(root, new Removal(root), 1);
+            removeDirectory(parent, name, root, new Removal(root), 1);
+            return true;
         } catch (KernelException e) {
             if (e.is(Errno.ENOENT) && !exists(parent, name)) {
                 return false;
             }
             throw e;
         }
-        Kernel.unlinkat(parent, name, AT_REMOVEDIR);
-        return true;
     }
 
     /** Throws IllegalArgumentException for what is not one name in a directory. */
@@ -143,11 +142,19 @@ public final class DirectoryTree {
                 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
     }
 
-    private static void empty(Fd directory, Removal removal, int depth) {
-        // again, for what was moved up meanwhile
-        for (List<DirectoryEntry> entries = list(directory); !entries.isEmpty(); entries = list(directory)) {
-            for (DirectoryEntry entry : entries) {
+    /** Again while it is not empty: what was moved up meanwhile lies in the root. */
+    private static void removeDirectory(Fd parent, String name, Fd directory, Removal removal, int depth) {
+        while (true) {
+            for (DirectoryEntry entry : list(directory)) {
                 removeEntry(directory, entry, removal, depth);
+            }
+            try {
+                Kernel.unlinkat(parent, name, AT_REMOVEDIR);
+                return;
+            } catch (KernelException e) {
+                if (!e.is(Errno.ENOTEMPTY)) {
+                    throw e;
+                }
             }
         }
     }
@@ -166,9 +173,8 @@ public final class DirectoryTree {
             return;
         }
         try (Fd below = openDirectory(directory, entry.name())) {
-            empty(below, removal, depth + 1);
+            removeDirectory(directory, entry.name(), below, removal, depth + 1);
         }
-        Kernel.unlinkat(directory, entry.name(), AT_REMOVEDIR);
     }
 
     private static void moveUp(Fd directory, String name, Removal removal) {

@@ -106,7 +106,7 @@ public final class Kernel {
         try (Call call = Call.of(SystemCall.FCNTL)) {
             call.add(memory)
                     .add(F_ADD_SEALS)
-                    .add(seals, ArgumentKind.SEALS.print(seals))
+                    .add(seals, () -> ArgumentKind.SEALS.print(seals))
                     .run();
         }
     }
@@ -195,12 +195,9 @@ public final class Kernel {
                 how.putLong(0, flags | O_CLOEXEC);
                 how.putLong(8, mode);
                 how.putLong(16, resolve);
-                String shown = "{flags=" + ArgumentKind.OPEN_FLAGS.print(flags | O_CLOEXEC)
-                        + (mode == 0 ? "" : ", mode=" + ArgumentKind.MODE.print(mode))
-                        + ", resolve=" + ArgumentKind.RESOLVE_FLAGS.print(resolve) + "}";
                 return call.add(directory)
                         .add(path)
-                        .add(how.address(), shown)
+                        .add(how.address(), () -> openHow(flags | O_CLOEXEC, mode, resolve))
                         .add(24)
                         .runFd();
             } catch (KernelException e) {
@@ -210,6 +207,12 @@ public final class Kernel {
                 }
             }
         }
+    }
+
+    private static String openHow(int flags, int mode, long resolve) {
+        return "{flags=" + ArgumentKind.OPEN_FLAGS.print(flags)
+                + (mode == 0 ? "" : ", mode=" + ArgumentKind.MODE.print(mode))
+                + ", resolve=" + ArgumentKind.RESOLVE_FLAGS.print(resolve) + "}";
     }
 
     /** Opens what exists: {@link #openat2(Fd, String, int, int, long)} without a mode. */
@@ -313,7 +316,7 @@ public final class Kernel {
             Call.Area area = call.transferArea(length);
             area.bytes().put(area.offset(), source, offset, area.length());
             return call.add(descriptor)
-                    .add(area.address(), area.length() + " bytes")
+                    .add(area.address(), () -> area.length() + " bytes")
                     .add(area.length())
                     .runInt();
         }
@@ -345,7 +348,7 @@ public final class Kernel {
             Call.Area area = call.reserve(bytes.length);
             area.bytes().put(area.offset(), bytes);
             int count = call.add(descriptor)
-                    .add(area.address(), KernelText.quoted(text))
+                    .add(area.address(), () -> KernelText.quoted(text))
                     .add(bytes.length)
                     .runInt();
             if (count != bytes.length) {
@@ -362,7 +365,7 @@ public final class Kernel {
             Call.Area area = call.transferArea(length);
             area.bytes().put(area.offset(), source, offset, area.length());
             return call.add(descriptor)
-                    .add(area.address(), area.length() + " bytes")
+                    .add(area.address(), () -> area.length() + " bytes")
                     .add(area.length())
                     .add(position)
                     .runInt();
@@ -525,7 +528,10 @@ public final class Kernel {
         try (Call call = Call.of(SystemCall.WRITE)) {
             Call.Area area = call.reserve(8);
             area.putLong(0, value);
-            call.add(counter).add(area.address(), Long.toString(value)).add(8).run();
+            call.add(counter)
+                    .add(area.address(), () -> Long.toString(value))
+                    .add(8)
+                    .run();
         }
     }
 
@@ -594,7 +600,7 @@ public final class Kernel {
         try (Call call = Call.of(SystemCall.MKNODAT)) {
             call.add(directory)
                     .add(path)
-                    .add(mode, nodeMode(mode))
+                    .add(mode, () -> nodeMode(mode))
                     .add(device.encoded())
                     .run();
         }
@@ -691,7 +697,7 @@ public final class Kernel {
             times.putLong(24, modified.getNano());
             call.add(directory)
                     .add(path)
-                    .add(times.address(), "[" + accessed + ", " + modified + "]")
+                    .add(times.address(), () -> "[" + accessed + ", " + modified + "]")
                     .add(flags)
                     .run();
         }
@@ -908,7 +914,7 @@ public final class Kernel {
             call.add(directory)
                     .add(path)
                     .add(flags)
-                    .add(area.address(), attributes.print())
+                    .add(area.address(), attributes::print)
                     .add(32)
                     .run();
         }
@@ -1051,7 +1057,7 @@ public final class Kernel {
             area.putLong(8, limit.hard());
             call.add(pid)
                     .add(resource)
-                    .add(area.address(), limit.toString())
+                    .add(area.address(), () -> limit.toString())
                     .add(0)
                     .run();
         }
@@ -1101,7 +1107,7 @@ public final class Kernel {
     public static void unlockPty(Fd master) {
         try (Call call = Call.of(SystemCall.IOCTL)) {
             Call.Area locked = call.reserve(8);
-            call.add(master).add(TIOCSPTLCK).add(locked.address(), "[0]").run();
+            call.add(master).add(TIOCSPTLCK).add(locked.address(), () -> "[0]").run();
         }
     }
 
@@ -1111,7 +1117,7 @@ public final class Kernel {
         try (Call call = Call.of(SystemCall.IOCTL)) {
             return call.add(master)
                     .add(TIOCGPTPEER)
-                    .add(flags | O_CLOEXEC, ArgumentKind.OPEN_FLAGS.print(flags | O_CLOEXEC))
+                    .add(flags | O_CLOEXEC, () -> ArgumentKind.OPEN_FLAGS.print(flags | O_CLOEXEC))
                     .runFd();
         }
     }
@@ -1124,7 +1130,7 @@ public final class Kernel {
             size.putShort(2, (short) columns);
             call.add(terminal)
                     .add(TIOCSWINSZ)
-                    .add(size.address(), "{ws_row=" + rows + ", ws_col=" + columns + "}")
+                    .add(size.address(), () -> "{ws_row=" + rows + ", ws_col=" + columns + "}")
                     .run();
         }
     }
@@ -1194,7 +1200,7 @@ public final class Kernel {
             SocketMessage message = SocketMessage.reserve(call, data.length, descriptors.size());
             message.put(data, descriptors);
             call.add(socket)
-                    .add(message.header().address(), data.length + " bytes, descriptors " + descriptors)
+                    .add(message.header().address(), () -> data.length + " bytes, descriptors " + descriptors)
                     .add(flags | LinuxConstants.MSG_NOSIGNAL)
                     .run();
         }
@@ -1240,7 +1246,7 @@ public final class Kernel {
             address.putShort(0, (short) AF_UNIX);
             address.bytes().put(address.offset() + 2, name);
             call.add(socket)
-                    .add(address.address(), "{AF_UNIX, " + KernelText.quoted(path) + "}")
+                    .add(address.address(), () -> "{AF_UNIX, " + KernelText.quoted(path) + "}")
                     .add(2 + length)
                     .run();
         }
@@ -1252,7 +1258,7 @@ public final class Kernel {
             Call.Area request = interfaceRequest(call, name);
             call.add(socket)
                     .add(SIOCGIFFLAGS)
-                    .add(request.address(), "{ifr_name=" + KernelText.quoted(name) + "}")
+                    .add(request.address(), () -> "{ifr_name=" + KernelText.quoted(name) + "}")
                     .run();
             return request.getShort(16) & 0xffff;
         }
@@ -1265,7 +1271,7 @@ public final class Kernel {
             request.putShort(16, (short) flags);
             call.add(socket)
                     .add(SIOCSIFFLAGS)
-                    .add(request.address(), "{ifr_name=" + KernelText.quoted(name) + ", ifr_flags=" + flags + "}")
+                    .add(request.address(), () -> "{ifr_name=" + KernelText.quoted(name) + ", ifr_flags=" + flags + "}")
                     .run();
         }
     }
