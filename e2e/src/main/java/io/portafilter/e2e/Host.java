@@ -72,14 +72,7 @@ public record Host(
 
     /** Differences from an earlier look, each a line; empty when all is as it was. Threads are not compared. */
     public List<String> differencesFrom(Host earlier) {
-        List<String> lines = new ArrayList<>();
-        compare("process", earlier.processes, processes, lines);
-        compare("mount", earlier.mounts, mounts, lines);
-        compare("cgroup", earlier.cgroups, cgroups, lines);
-        compare("file", earlier.files, files, lines);
-        if (networkNamespaces != earlier.networkNamespaces) {
-            lines.add("network namespaces: " + earlier.networkNamespaces + " before, " + networkNamespaces + " now");
-        }
+        List<String> lines = new ArrayList<>(remainsSince(earlier));
         Set<String> kinds = new TreeSet<>(descriptors.keySet());
         kinds.addAll(earlier.descriptors.keySet());
         for (String kind : kinds) {
@@ -88,6 +81,19 @@ public record Host(
             if (before != now) {
                 lines.add("descriptors of " + kind + ": " + before + " before, " + now + " now");
             }
+        }
+        return lines;
+    }
+
+    /** Like {@link #differencesFrom}, for another server process over the same directories: not its descriptors. */
+    public List<String> remainsSince(Host earlier) {
+        List<String> lines = new ArrayList<>();
+        compare("process", earlier.processes, processes, lines);
+        compare("mount", earlier.mounts, mounts, lines);
+        compare("cgroup", earlier.cgroups, cgroups, lines);
+        compare("file", earlier.files, files, lines);
+        if (networkNamespaces != earlier.networkNamespaces) {
+            lines.add("network namespaces: " + earlier.networkNamespaces + " before, " + networkNamespaces + " now");
         }
         return lines;
     }

@@ -230,7 +230,13 @@ public final class PortafilterServer implements AutoCloseable {
     }
 
     /** Ends processes, cgroups and files that still belong to this server, which does not run any more. */
-    public void endWhatIsLeft() {
+    private void endWhatIsLeft() {
+        takeAsARebootDoes();
+        deleteTree(base);
+    }
+
+    /** Ends what does not outlive a reboot, of a server that does not run: processes, cgroups, state directory. */
+    public void takeAsARebootDoes() {
         Host.processesOf(this)
                 .forEach(left -> ProcessHandle.of(left.pid()).ifPresent(p -> {
                     var _ = p.destroyForcibly();
@@ -240,9 +246,12 @@ public final class PortafilterServer implements AutoCloseable {
                 Duration.ofSeconds(10),
                 () -> Host.processesOf(this).isEmpty());
         for (Path cgroup : Host.cgroupDirectories(cgroupParent).reversed()) {
-            Await.until("cgroup " + cgroup + " is empty", Duration.ofSeconds(5), () -> Files.deleteIfExists(cgroup));
+            Await.until("cgroup " + cgroup + " is empty", Duration.ofSeconds(5), () -> {
+                var _ = Files.deleteIfExists(cgroup);
+                return true;
+            });
         }
-        deleteTree(base);
+        deleteTree(state());
     }
 
     static void deleteTree(Path top) {
