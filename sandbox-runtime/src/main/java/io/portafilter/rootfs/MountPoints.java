@@ -111,6 +111,20 @@ public final class MountPoints implements AutoCloseable {
         return add(target, volume.mount(), volume.isDirectory() ? Walk.Kind.DIRECTORY : Walk.Kind.FILE);
     }
 
+    /** A directory that a process will begin in, made where it is missing and ours to make. */
+    public void ensureDirectory(String path) {
+        try (Walk walk = new Walk(root, mounts, creation, path)) {
+            try {
+                walk.toThe(Walk.Kind.DIRECTORY);
+            } finally {
+                made.addAll(walk.handOverMade());
+            }
+            if (walk.opened().isPresent() && !walk.isDirectory()) {
+                throw new MountRefusal("working directory " + path + " is a file: name a directory");
+            }
+        }
+    }
+
     private String add(String target, Fd tree, Walk.Kind kind) {
         String path = walk(target, kind);
         mounts.put(path, new Walk.Tree(Optional.of(tree)));

@@ -1,0 +1,327 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.*;
+
+import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.cgroup.Cgroup;
+import io.portafilter.launch.LaunchException;
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.FileStatus;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.linux.Pipe;
+import io.portafilter.linux.ProcDirectory;
+import io.portafilter.linux.ProcFile;
+import io.portafilter.linux.ProcessRef;
+import io.portafilter.rootfs.DetachedMount;
+import io.portafilter.rootfs.DeviceTree;
+import io.portafilter.rootfs.LayerStack;
+import io.portafilter.rootfs.MountPoints;
+import io.portafilter.rootfs.RootPath;
+import io.portafilter.rootfs.VolumeMount;
+import io.portafilter.rootfs.VolumeOptions;
+import io.portafilter.security.IdMappings;
+import io.portafilter.security.ImageAccounts;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A container that is prepared: everything that can be wrong with its request has been tried, and its process waits at
+ * the gate. {@link #check} compares it with the plan, {@link #execute} lets its program run; closing it before undoes
+ * everything.
+ */
+public final class ContainerLaunch implements AutoCloseable {
+
+    /** Room for log lines while the server is away; a writer that fills it waits. */
+    static final int LOG_PIPE_BYTES = 1 << 20;
+
+    private static final Duration EXECUTE_LIMIT = Duration.ofSeconds(20);
+
+    private final ContainerPlan plan;
+    private final PreparedLaunch launch;
+    private final Cgroup cgroup;
+    private final int preparedPid;
+    private final LaunchedContainer prepared;
+    private final NamespaceInodes pod;
+    private final MountPoints points;
+    private final Rollback undo;
+
+    private ContainerLaunch(
+            ContainerPlan plan,
+            PreparedLaunch launch,
+            Cgroup cgroup,
+            int preparedPid,
+            LaunchedContainer prepared,
+            NamespaceInodes pod,
+            MountPoints points,
+            Rollback undo) {
+        this.plan = plan;
+        this.launch = launch;
+        this.cgroup = cgroup;
+        this.preparedPid = preparedPid;
+        this.prepared = prepared;
+        this.pod = pod;
+        this.points = points;
+        this.undo = undo;
+    }
+
+    /**
+     * Prepares a container in a pod sandbox.
+     *
+     * @throws LaunchException if the launch program fails, or the pod is not running
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
+    public static ContainerLaunch prepare(Host host, ContainerRequest asked, LaunchedPod pod) {
+        try (Rollback undo = new Rollback();
+                Descriptors descriptors = new Descriptors();
+                Monitor podMonitor = Monitor.reopen(pod.monitor())
+                        .orElseThrow(() -> LaunchException.because(
+                                "pod sandbox " + asked.podId() + " is not running: its namespaces are gone"))) {
+            Optional<IdMappings> ids = asked.security().ids();
+            long rootUid = ids.map(map -> map.hostUid(0)).orElse(0L);
+            long rootGid = ids.map(map -> map.hostGid(0)).orElse(0L);
+            joinPod(host, asked, podMonitor, descriptors);
+
+            Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
+            undo.add(() -> PodLaunch.removeCgroup(cgroup));
+            int tasks = PodLaunch.joinDescriptors(host, cgroup, descriptors);
+
+            Fd root = root(asked, ids, podMonitor, rootUid, rootGid);
+            descriptors.give(Slot.Role.ROOT, root);
+            ImageAccounts accounts = accounts(root);
+            save(accounts, asked.stateDirectory());
+            ContainerPlan decided =
+                    ContainerPlan.of(asked, accounts, host.facts().joining(tasks));
+            Fd devices = DeviceTree.create(asked.devices(), rootUid, rootGid);
+            descriptors.give(Slot.Role.DEVICES, devices);
+            nullDevice(devices, descriptors);
+            MountPoints points = new MountPoints(root, rootUid, rootGid);
+            undo.add(points::close);
+            undo.add(points::removeMade);
+            ContainerPlan plan = decided.withTargets(prepareMounts(decided, points, devices, descriptors, undo));
+            points.ensureDirectory(plan.workingDirectory());
+            if (plan.security().readOnlyRootfs()) {
+                DetachedMount.setReadOnly(root);
+            }
+            logPipe(Slot.Role.STDOUT_READ, Slot.Role.STDOUT_WRITE, plan, descriptors);
+            logPipe(Slot.Role.STDERR_READ, Slot.Role.STDERR_WRITE, plan, descriptors);
+            descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.stateDirectory()));
+            ContainerProgram program = ContainerProgram.of(plan);
+            PreparedLaunch launch = PreparedLaunch.start(
+                    host,
+                    program.program(),
+                    program.slots(),
+                    "portafilter-container " + asked.id(),
+                    descriptors,
+                    PreparedLaunch.progressFile(asked.stateDirectory()));
+            undo.add(launch::close);
+            int pid = launch.status().awaitStarted(1);
+            launch.status().awaitReady();
+            LaunchedContainer prepared = new LaunchedContainer(launch.monitor().process(), ProcessRef.of(pid));
+            try (ProcDirectory process = ProcDirectory.open(pid)) {
+                launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children");
+            }
+            return new ContainerLaunch(
+                    plan, launch, cgroup, pid, prepared, NamespaceInodes.of(podMonitor), points, undo.transfer());
+        }
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
+    private static void joinPod(Host host, ContainerRequest asked, Monitor pod, Descriptors descriptors) {
+        if (!asked.hostNetwork()) {
+            descriptors.give(Slot.Role.NETWORK_NAMESPACE, pod.podNamespace("net"));
+            descriptors.give(Slot.Role.UTS_NAMESPACE, pod.podNamespace("uts"));
+        }
+        if (!asked.hostIpc()) {
+            descriptors.give(Slot.Role.IPC_NAMESPACE, pod.podNamespace("ipc"));
+        }
+        if (asked.security().ids().isPresent()) {
+            descriptors.give(Slot.Role.USER_NAMESPACE, pod.podNamespace("user"));
+        }
+        if (asked.pidMode() == PidMode.POD) {
+            descriptors.give(Slot.Role.PID_NAMESPACE, pod.podNamespace("pid"));
+        }
+        descriptors.give(Slot.Role.MOUNT_NAMESPACE, pod.podNamespace("mnt"));
+        descriptors.lend(Slot.of(Slot.Role.HOST_MOUNT_NAMESPACE), host.mountNamespace());
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    private static Fd root(ContainerRequest asked, Optional<IdMappings> ids, Monitor pod, long rootUid, long rootGid) {
+        LayerStack layers = LayerStack.create(asked.lowerLayersTopFirst(), asked.writableDirectory(), rootUid, rootGid);
+        if (ids.isEmpty()) {
+            return DetachedMount.overlay(layers, Optional.empty());
+        }
+        try (Fd userNamespace = pod.podNamespace("user")) {
+            return DetachedMount.overlay(layers, Optional.of(userNamespace));
+        }
+    }
+
+    /** Kept as they were, so that an exec sees the accounts that the container was started with. */
+    private static void save(ImageAccounts accounts, Path stateDirectory) {
+        PreparedLaunch.saveText(stateDirectory.resolve("passwd"), accounts.passwd());
+        PreparedLaunch.saveText(stateDirectory.resolve("group"), accounts.group());
+    }
+
+    /**
+     * Decides again what was decided for a container that has been prepared, for a server that did not do it itself.
+     */
+    public static ContainerPlan planAgain(Host host, ContainerRequest asked) {
+        ImageAccounts accounts = new ImageAccounts(
+                ProcFile.read(asked.stateDirectory().resolve("passwd").toString()),
+                ProcFile.read(asked.stateDirectory().resolve("group").toString()));
+        List<Fd> join = Cgroup.at(host.cgroups(), asked.cgroupPath()).openForJoin();
+        join.forEach(Fd::close);
+        return ContainerPlan.of(
+                asked, accounts, host.facts().joining(host.facts().host().cgroupV2() ? 0 : join.size()));
+    }
+
+    private static ImageAccounts accounts(Fd root) {
+        return new ImageAccounts(text(root, "/etc/passwd"), text(root, "/etc/group"));
+    }
+
+    private static String text(Fd root, String path) {
+        return RootPath.readRegular(root, path, ImageAccounts.LIMIT_BYTES + 1)
+                .map(bytes -> new String(bytes, StandardCharsets.UTF_8))
+                .orElse("");
+    }
+
+    /** What files are masked with, and stdin: our own node, looked at before any volume could take its place. */
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
+    private static void nullDevice(Fd devices, Descriptors descriptors) {
+        Fd node = descriptors.give(
+                Slot.Role.NULL_DEVICE, Kernel.openat(devices, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        FileStatus status = Kernel.fstat(node);
+        if (!status.isCharacterDevice()
+                || status.special().major() != 1
+                || status.special().minor() != 3) {
+            throw LaunchException.because("/dev/null of the container is not the null device: " + status);
+        }
+        descriptors.give(Slot.Role.STDIN, Kernel.openat(devices, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+    }
+
+    /** Opens what is to be mounted and finds the places for it, before anything is attached. */
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
+    private static List<String> prepareMounts(
+            ContainerPlan plan, MountPoints points, Fd devices, Descriptors descriptors, Rollback undo) {
+        List<String> targets = new ArrayList<>();
+        for (MountPlan mount : plan.mounts()) {
+            targets.add(
+                    switch (mount) {
+                        case MountPlan.Devices(String target) -> points.addTree(target, devices);
+                        case MountPlan.FileSystem fileSystem -> own(points, fileSystem.target());
+                        case MountPlan.OfPause(String target, String _) -> own(points, target);
+                        case MountPlan.Prepared(String target, int index) -> {
+                            VolumeMount volume = open(plan.prepared().get(index));
+                            undo.add(volume::removeCreated);
+                            descriptors.give(Slot.of(Slot.Role.MOUNT, index), volume.mount());
+                            yield points.addVolume(target, volume);
+                        }
+                    });
+        }
+        return targets;
+    }
+
+    private static String own(MountPoints points, String target) {
+        return target.equals("/proc") ? target : points.addOwn(target);
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    private static VolumeMount open(MountRequest mount) {
+        return VolumeMount.open(
+                mount.hostPath(),
+                new VolumeOptions(mount.readOnly(), mount.recursiveReadOnly(), mount.propagation()),
+                Optional.empty());
+    }
+
+    /** The program's own, so that it may open /dev/stdout again ({@code pipe(7)}). */
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
+    private static void logPipe(Slot.Role read, Slot.Role write, ContainerPlan plan, Descriptors descriptors) {
+        Pipe pipe = logPipe(plan);
+        descriptors.give(read, pipe.read());
+        descriptors.give(write, pipe.write());
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    static Pipe logPipe(ContainerPlan plan) {
+        Pipe pipe = Kernel.pipe2(O_CLOEXEC);
+        int _ = Kernel.setPipeSize(pipe.write(), LOG_PIPE_BYTES);
+        long uid = plan.security().user().uid();
+        long gid = plan.security().user().gid();
+        Kernel.fchown(
+                pipe.write(),
+                (int) plan.ids().map(ids -> ids.hostUid(uid)).orElse(uid).longValue(),
+                (int) plan.ids().map(ids -> ids.hostGid(gid)).orElse(gid).longValue());
+        return pipe;
+    }
+
+    /** The processes at the gate, to be recorded before {@link #execute}. */
+    public LaunchedContainer launched() {
+        return prepared;
+    }
+
+    /** What was decided. */
+    public ContainerPlan plan() {
+        return plan;
+    }
+
+    /** The monitor, for the log pipes; it stays this object's until {@link #execute}. */
+    public Monitor monitor() {
+        return launch.monitor();
+    }
+
+    /** Compares what the kernel says of the waiting process with the plan; throws with the exact difference. */
+    public void check() {
+        LaunchCheck.compare(plan, cgroup, pod, launch.monitor(), preparedPid);
+    }
+
+    /**
+     * Opens the gate and returns once the program runs.
+     *
+     * @throws LaunchException if it cannot be executed; the container has then ended
+     */
+    public LaunchedContainer execute() {
+        launch.openGate();
+        ProcessRef init = prepared.init();
+        if (plan.pidMode() != PidMode.CONTAINER) {
+            int pid = launch.status().awaitStarted(2);
+            init = lookUp(pid).orElse(init);
+        }
+        launch.status().awaitExecuted(EXECUTE_LIMIT);
+        LaunchCheck.compareRunning(plan, init);
+        return new LaunchedContainer(prepared.monitor(), init);
+    }
+
+    /** Commits: from now on only the monitor's own end ends the container. The caller closes the monitor. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    public Monitor release() {
+        undo.forget();
+        points.close();
+        return launch.finish();
+    }
+
+    private static Optional<ProcessRef> lookUp(int pid) {
+        try {
+            return Optional.of(ProcessRef.of(pid));
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    @Override
+    public void close() {
+        undo.close();
+    }
+}

@@ -1,0 +1,226 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NODEV;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOEXEC;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOSUID;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RELATIME;
+import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
+
+import io.portafilter.rootfs.MountPoints;
+import io.portafilter.rootfs.Propagation;
+import io.portafilter.security.IdMappings;
+import io.portafilter.security.ImageAccounts;
+import io.portafilter.security.SecurityPlan;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Everything that a container's launch will do, decided from the request, the image's accounts and the host's facts
+ * alone.
+ *
+ * @param name the monitor's name
+ * @param candidates the paths to execute, in order, until one can be
+ * @param arguments the program's arguments, its name first
+ * @param environment {@code NAME=VALUE}
+ * @param workingDirectory absolute
+ * @param security user, capabilities, filter, paths to hide
+ * @param pidMode whose PID namespace
+ * @param hostNetwork no network and UTS namespace to join
+ * @param hostIpc no IPC namespace to join
+ * @param cgroupNamespace a cgroup namespace of its own
+ * @param mounts in the order in which they are attached
+ * @param prepared what the server makes for them beforehand: binds of the host's files, in the same order
+ * @param oomScoreAdj as far as the server may set it
+ * @param limits resource limits
+ * @param facts what the plan rests on
+ */
+public record ContainerPlan(
+        String name,
+        List<String> candidates,
+        List<String> arguments,
+        List<String> environment,
+        String workingDirectory,
+        SecurityPlan security,
+        PidMode pidMode,
+        boolean hostNetwork,
+        boolean hostIpc,
+        boolean cgroupNamespace,
+        List<MountPlan> mounts,
+        List<MountRequest> prepared,
+        int oomScoreAdj,
+        List<ProcessLimit> limits,
+        LaunchFacts facts) {
+
+    private static final String DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    private static final int TTY_GROUP = 5;
+    private static final long SOFT_OPEN_FILES = 1024;
+    private static final long HARD_OPEN_FILES = 1048576;
+    private static final int NAME_BYTES = 15;
+
+    /** Copies the lists. */
+    public ContainerPlan {
+        candidates = List.copyOf(candidates);
+        arguments = List.copyOf(arguments);
+        environment = List.copyOf(environment);
+        mounts = List.copyOf(mounts);
+        prepared = List.copyOf(prepared);
+        limits = List.copyOf(limits);
+    }
+
+    /** Decides; refuses what contradicts itself with a {@link io.portafilter.security.SecurityRefusal}. */
+    public static ContainerPlan of(ContainerRequest asked, ImageAccounts accounts, LaunchFacts facts) {
+        SecurityPlan security = SecurityPlan.of(asked.security(), accounts, facts.host());
+        List<String> environment = withHome(asked.environment(), security.user().home());
+        boolean cgroupNamespace = facts.bornInCgroup() && !security.privileged();
+        List<MountRequest> volumes = asked.mounts().stream()
+                .sorted(Comparator.comparing(MountRequest::containerPath, MountPoints.ORDER))
+                .toList();
+        List<MountRequest> prepared = new ArrayList<>();
+        List<MountPlan> mounts = mounts(asked, security, volumes, facts, prepared);
+        return new ContainerPlan(
+                monitorName(asked.name()),
+                candidates(asked.arguments().getFirst(), environment),
+                asked.arguments(),
+                environment,
+                asked.workingDirectory(),
+                security,
+                asked.pidMode(),
+                asked.hostNetwork(),
+                asked.hostIpc(),
+                cgroupNamespace,
+                mounts,
+                prepared,
+                Math.max(asked.oomScoreAdj(), facts.lowestOomScoreAdj()),
+                limits(facts),
+                facts);
+    }
+
+    static List<ProcessLimit> limits(LaunchFacts facts) {
+        long hard = Math.min(HARD_OPEN_FILES, facts.highestOpenFiles());
+        return List.of(new ProcessLimit(RLIMIT_NOFILE, Math.min(SOFT_OPEN_FILES, hard), hard));
+    }
+
+    static String monitorName(String name) {
+        return name.length() <= NAME_BYTES ? name : name.substring(0, NAME_BYTES);
+    }
+
+    /** {@code execvp(3)}'s search: a name without a slash is looked for in each directory of PATH. */
+    static List<String> candidates(String program, List<String> environment) {
+        if (program.contains("/")) {
+            return List.of(program);
+        }
+        String path = environment.stream()
+                .filter(variable -> variable.startsWith("PATH="))
+                .reduce((first, last) -> last)
+                .map(variable -> variable.substring("PATH=".length()))
+                .orElse(DEFAULT_PATH);
+        return Arrays.stream(path.split(":", -1))
+                .map(directory -> (directory.isEmpty() ? "." : directory) + "/" + program)
+                .distinct()
+                .toList();
+    }
+
+    private static List<String> withHome(List<String> environment, String home) {
+        if (environment.stream().anyMatch(variable -> variable.startsWith("HOME="))) {
+            return environment;
+        }
+        List<String> more = new ArrayList<>(environment);
+        more.add("HOME=" + home);
+        return more;
+    }
+
+    /** The defaults of the field; a volume at the place of one replaces it. Fills {@code prepared}. */
+    private static List<MountPlan> mounts(
+            ContainerRequest asked,
+            SecurityPlan security,
+            List<MountRequest> volumes,
+            LaunchFacts facts,
+            List<MountRequest> prepared) {
+        long noSuidNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+        long bare = noSuidNoExec | MOUNT_ATTR_NODEV;
+        long writable = security.privileged() ? 0 : MOUNT_ATTR_RDONLY;
+        boolean foreignPids = asked.pidMode() == PidMode.POD || asked.pidMode() == PidMode.TARGET;
+        List<MountPlan> mounts = new ArrayList<>();
+        if (foreignPids && !facts.host().procPidnsOption()) {
+            mounts.add(new MountPlan.OfPause("/proc", "/proc"));
+        } else {
+            mounts.add(new MountPlan.FileSystem("proc", "/proc", List.of(), bare, foreignPids));
+        }
+        mounts.add(new MountPlan.Devices("/dev"));
+        List<MountPlan.Option> terminals = new ArrayList<>(List.of(
+                MountPlan.Option.flag("newinstance"),
+                MountPlan.Option.of("ptmxmode", "0666"),
+                MountPlan.Option.of("mode", "0620")));
+        if (security.ids().map(ids -> ids.mapsGid(TTY_GROUP)).orElse(true)) {
+            terminals.add(MountPlan.Option.of("gid", Integer.toString(TTY_GROUP)));
+        }
+        mounts.add(new MountPlan.FileSystem("devpts", "/dev/pts", terminals, noSuidNoExec, false));
+        mounts.add(
+                asked.hostIpc()
+                        ? bind(
+                                new MountRequest("/dev/shm", Path.of("/dev/shm"), false, false, Propagation.PRIVATE),
+                                prepared)
+                        : new MountPlan.OfPause("/dev/shm", PausePlan.SHARED_MEMORY));
+        mounts.add(new MountPlan.FileSystem("mqueue", "/dev/mqueue", List.of(), bare, false));
+        if (asked.hostNetwork() && security.ids().isPresent()) {
+            // sysfs is EPERM without a network namespace that the user namespace owns.
+            mounts.add(bind(new MountRequest("/sys", Path.of("/sys"), true, true, Propagation.PRIVATE), prepared));
+        } else {
+            mounts.add(new MountPlan.FileSystem("sysfs", "/sys", List.of(), bare | writable, false));
+            if (facts.bornInCgroup()) {
+                mounts.add(new MountPlan.FileSystem(
+                        "cgroup2", "/sys/fs/cgroup", List.of(), bare | writable | MOUNT_ATTR_RELATIME, false));
+            }
+        }
+        mounts.removeIf(mount -> volumes.stream().anyMatch(volume -> replaces(volume.containerPath(), mount.target())));
+        volumes.forEach(volume -> mounts.add(bind(volume, prepared)));
+        return mounts;
+    }
+
+    private static MountPlan bind(MountRequest mount, List<MountRequest> prepared) {
+        prepared.add(mount);
+        return new MountPlan.Prepared(mount.containerPath(), prepared.size() - 1);
+    }
+
+    /** Whether a volume at {@code path} takes the place of a default mount: there, or anywhere above it but /. */
+    private static boolean replaces(String path, String target) {
+        return target.equals(path) || (target.startsWith(path + "/") && !path.equals("/"));
+    }
+
+    /** The same with each mount's target as it was found below the root: a path without links. */
+    ContainerPlan withTargets(List<String> targets) {
+        List<MountPlan> resolved = new ArrayList<>();
+        for (int i = 0; i < mounts.size(); i++) {
+            resolved.add(
+                    mounts.get(i) instanceof MountPlan.Prepared(String _, int index)
+                            ? new MountPlan.Prepared(targets.get(i), index)
+                            : mounts.get(i));
+        }
+        return new ContainerPlan(
+                name,
+                candidates,
+                arguments,
+                environment,
+                workingDirectory,
+                security,
+                pidMode,
+                hostNetwork,
+                hostIpc,
+                cgroupNamespace,
+                resolved,
+                prepared,
+                oomScoreAdj,
+                limits,
+                facts);
+    }
+
+    /** The mapping of the pod's user namespace. */
+    Optional<IdMappings> ids() {
+        return security.ids();
+    }
+}

@@ -1,0 +1,175 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.*;
+
+import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.cgroup.Cgroup;
+import io.portafilter.launch.LaunchException;
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.KernelException;
+import io.portafilter.linux.Pipe;
+import io.portafilter.linux.ProcessRef;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * A program that runs in a container beside its first process. Closing it kills what is left of it and reaps its
+ * monitor.
+ */
+public final class ExecLaunch implements AutoCloseable {
+
+    private static final Duration EXECUTE_LIMIT = Duration.ofSeconds(20);
+    private static final Duration END_LIMIT = Duration.ofSeconds(5);
+
+    private final Monitor monitor;
+    private final ProcessRef process;
+    private final Fd exitFile;
+    private final Fd stdout;
+    private final Fd stderr;
+
+    private ExecLaunch(Monitor monitor, ProcessRef process, Fd exitFile, Fd stdout, Fd stderr) {
+        this.monitor = monitor;
+        this.process = process;
+        this.exitFile = exitFile;
+        this.stdout = stdout;
+        this.stderr = stderr;
+    }
+
+    /**
+     * Runs a program in a running container, in the namespaces that the container was started with.
+     *
+     * @param plan the container's own ({@link ContainerLaunch#plan}, or {@link ContainerLaunch#planAgain})
+     * @param cgroupPath the container's
+     * @throws LaunchException if the program cannot be executed ({@link LaunchException#isExecveError}) or the
+     *     container is not running
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them
+    public static ExecLaunch start(
+            Host host, ContainerPlan plan, String cgroupPath, LaunchedContainer container, ExecRequest exec) {
+        try (Descriptors descriptors = new Descriptors();
+                Monitor kept = Monitor.reopen(container.monitor())
+                        .orElseThrow(() -> LaunchException.because("the container is not running"))) {
+            int _ = PodLaunch.joinDescriptors(host, Cgroup.at(host.cgroups(), cgroupPath), descriptors);
+            ExecProgram program = ExecProgram.of(plan, exec.arguments());
+            joinContainer(program.slots(), kept, descriptors);
+            descriptors.give(Slot.Role.STDIN, kept.stdin());
+            Pipe stdout = ContainerLaunch.logPipe(plan);
+            descriptors.give(Slot.Role.STDOUT_WRITE, stdout.write());
+            Pipe stderr = ContainerLaunch.logPipe(plan);
+            descriptors.give(Slot.Role.STDERR_WRITE, stderr.write());
+            Fd exitFile = PreparedLaunch.exitMemory();
+            descriptors.lend(Slot.of(Slot.Role.EXIT_FILE), exitFile);
+            try (Rollback undo = new Rollback()) {
+                undo.add(exitFile::close);
+                undo.add(stdout.read()::close);
+                undo.add(stderr.read()::close);
+                PreparedLaunch launch = PreparedLaunch.start(
+                        host,
+                        program.program(),
+                        program.slots(),
+                        "portafilter-exec " + exec.id(),
+                        descriptors,
+                        PreparedLaunch.progressMemory());
+                undo.add(launch::close);
+                int pid = launch.status().awaitStarted(1);
+                ProcessRef process = processOf(pid);
+                launch.status().awaitExecuted(EXECUTE_LIMIT);
+                undo.forget();
+                return new ExecLaunch(launch.finish(), process, exitFile, stdout.read(), stderr.read());
+            }
+        }
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
+    private static void joinContainer(Slots slots, Monitor kept, Descriptors descriptors) {
+        for (Slot slot : slots.order()) {
+            Optional<String> kind = switch (slot.role()) {
+                case MOUNT_NAMESPACE -> Optional.of("mnt");
+                case NETWORK_NAMESPACE -> Optional.of("net");
+                case IPC_NAMESPACE -> Optional.of("ipc");
+                case UTS_NAMESPACE -> Optional.of("uts");
+                case CGROUP_NAMESPACE -> Optional.of("cgroup");
+                case USER_NAMESPACE -> Optional.of("user");
+                case PID_NAMESPACE -> Optional.of("pid");
+                case EXIT_FILE,
+                        STDOUT_READ,
+                        STDOUT_WRITE,
+                        STDERR_READ,
+                        STDERR_WRITE,
+                        STDIN,
+                        MONITOR_SOCKET,
+                        STATUS,
+                        GATE,
+                        PROGRESS,
+                        ROOT,
+                        DEVICES,
+                        NULL_DEVICE,
+                        MOUNT,
+                        TASKS,
+                        CGROUP,
+                        HOST_MOUNT_NAMESPACE -> Optional.empty();
+            };
+            if (kind.isPresent()) {
+                descriptors.give(slot, kept.containerNamespace(kind.get()));
+            }
+        }
+    }
+
+    private static ProcessRef processOf(int pid) {
+        try {
+            return ProcessRef.of(pid);
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
+                return new ProcessRef(pid, 0); // has ended already; a start time of 0 fits no process
+            }
+            throw e;
+        }
+    }
+
+    /** Read end of the pipe behind the program's stdout; stays this object's. */
+    public Fd stdout() {
+        return stdout;
+    }
+
+    /** Read end of the pipe behind the program's stderr; stays this object's. */
+    public Fd stderr() {
+        return stderr;
+    }
+
+    /** Its monitor: the pidfd is readable when the program has ended. */
+    public Monitor monitor() {
+        return monitor;
+    }
+
+    /** The program's process. */
+    public ProcessRef process() {
+        return process;
+    }
+
+    /** How the program ended; empty while it runs, or if its monitor was lost. */
+    public Optional<ExitRecord> exit() {
+        return ExitRecord.read(exitFile);
+    }
+
+    /** Kills the program and all its descendants. */
+    public void killTree() {
+        ProcessTree.kill(process);
+    }
+
+    @Override
+    public void close() {
+        if (!monitor.awaitEnd(Duration.ZERO)) {
+            killTree();
+            if (!monitor.awaitEnd(END_LIMIT)) {
+                monitor.kill();
+                boolean _ = monitor.awaitEnd(END_LIMIT);
+            }
+        }
+        monitor.close();
+        exitFile.close();
+        stdout.close();
+        stderr.close();
+    }
+}

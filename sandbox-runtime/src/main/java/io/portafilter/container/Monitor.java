@@ -1,0 +1,148 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.POLLIN;
+import static io.portafilter.linux.LinuxConstants.P_PIDFD;
+import static io.portafilter.linux.LinuxConstants.SIGKILL;
+import static io.portafilter.linux.LinuxConstants.WEXITED;
+
+import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.linux.ProcFile;
+import io.portafilter.linux.ProcessRef;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * A live monitor: the process that is parent of a container's, exec's or pod's first process, keeps what the server
+ * needs again after a restart, and writes how that process ended. Owns a pidfd of it.
+ */
+public final class Monitor implements AutoCloseable {
+
+    private final ProcessRef process;
+    private final Fd pidfd;
+
+    private Monitor(ProcessRef process, Fd pidfd) {
+        this.process = process;
+        this.pidfd = pidfd;
+    }
+
+    /** A monitor that was just started, a child of this process. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed with the monitor
+    static Monitor started(int pid) {
+        Fd pidfd = Kernel.pidfdOpen(pid);
+        try {
+            return new Monitor(ProcessRef.of(pid), pidfd);
+        } catch (KernelException e) {
+            pidfd.close();
+            throw e;
+        }
+    }
+
+    /** A monitor that was started earlier, perhaps by an earlier server; empty if it has ended. The caller closes it. */
+    @SuppressWarnings("MustBeClosedChecker") // closed with the monitor
+    public static Optional<Monitor> reopen(ProcessRef process) {
+        return process.open().map(pidfd -> new Monitor(process, pidfd));
+    }
+
+    /** The process. */
+    public ProcessRef process() {
+        return process;
+    }
+
+    /** Becomes readable when the monitor has ended, and its exit file is written. Stays this object's. */
+    public Fd pidfd() {
+        return pidfd;
+    }
+
+    /** Read end of the pipe behind the program's stdout; the caller closes it. */
+    @MustBeClosed
+    public Fd stdout() {
+        return kept(Slot.Role.STDOUT_READ);
+    }
+
+    /** Read end of the pipe behind the program's stderr; the caller closes it. */
+    @MustBeClosed
+    public Fd stderr() {
+        return kept(Slot.Role.STDERR_READ);
+    }
+
+    /** The null device that is the program's stdin; the caller closes it. */
+    @MustBeClosed
+    Fd stdin() {
+        return kept(Slot.Role.STDIN);
+    }
+
+    @MustBeClosed
+    private Fd kept(Slot.Role role) {
+        return Kernel.pidfdGetfd(pidfd, ContainerProgram.KEPT_SLOTS.number(role));
+    }
+
+    /** A namespace of the container, as it was when the container started. The caller closes it. */
+    @MustBeClosed
+    Fd containerNamespace(String kind) {
+        return Kernel.pidfdGetfd(pidfd, ContainerProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
+    }
+
+    /** A namespace of the pod sandbox, as it was when the sandbox started. The caller closes it. */
+    @MustBeClosed
+    Fd podNamespace(String kind) {
+        return Kernel.pidfdGetfd(pidfd, PauseProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
+    }
+
+    /** The process it waits for, if that has not ended: the newest child. */
+    public Optional<ProcessRef> program() {
+        try {
+            String children = ProcFile.read("/proc/" + process.pid() + "/task/" + process.pid() + "/children")
+                    .strip();
+            if (children.isEmpty() || !process.isAlive()) {
+                return Optional.empty();
+            }
+            return Optional.of(ProcessRef.of(Integer.parseInt(children.substring(children.lastIndexOf(' ') + 1))));
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    /** Waits until the monitor has ended; false if the time is over first. Reaps it if it is this process's child. */
+    public boolean awaitEnd(Duration timeLimit) {
+        if (Kernel.poll(pidfd, POLLIN, timeLimit) == 0) {
+            return false;
+        }
+        reap();
+        return true;
+    }
+
+    /** Takes an ended monitor's zombie away. An earlier server's monitor is not our child: then its new parent does. */
+    public void reap() {
+        try {
+            var _ = Kernel.waitid(P_PIDFD, pidfd.number(), WEXITED);
+        } catch (KernelException e) {
+            if (!e.is(Errno.ECHILD)) {
+                throw e;
+            }
+        }
+    }
+
+    /** Kills the monitor, and with it the process that it is parent of; the exit file stays empty. */
+    public void kill() {
+        try {
+            Kernel.pidfdSendSignal(pidfd, SIGKILL);
+        } catch (KernelException e) {
+            if (!e.is(Errno.ESRCH)) {
+                throw e;
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        pidfd.close();
+    }
+}

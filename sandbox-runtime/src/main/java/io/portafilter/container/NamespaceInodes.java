@@ -1,0 +1,32 @@
+package io.portafilter.container;
+
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import java.util.HashMap;
+import java.util.Map;
+
+/** The namespaces of a pod sandbox by kind, as inode numbers of nsfs ({@code namespaces(7)}). */
+record NamespaceInodes(Map<String, Long> byKind) {
+
+    NamespaceInodes {
+        byKind = Map.copyOf(byKind);
+    }
+
+    static NamespaceInodes of(Monitor pod) {
+        Map<String, Long> inodes = new HashMap<>();
+        for (String kind : ProgramWriter.KEPT_NAMESPACES) {
+            try (Fd namespace = pod.podNamespace(kind)) {
+                inodes.put(kind, Kernel.fstat(namespace).inode());
+            }
+        }
+        return new NamespaceInodes(inodes);
+    }
+
+    long of(String kind) {
+        Long inode = byKind.get(kind);
+        if (inode == null) {
+            throw new IllegalArgumentException("no namespace of kind " + kind);
+        }
+        return inode;
+    }
+}

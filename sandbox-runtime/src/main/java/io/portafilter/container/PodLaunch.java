@@ -1,0 +1,148 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.*;
+
+import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.cgroup.Cgroup;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.ProcDirectory;
+import io.portafilter.linux.ProcessRef;
+import io.portafilter.rootfs.DetachedMount;
+import io.portafilter.security.IdMappings;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A pod sandbox that is prepared: its namespaces exist and its pause process waits. {@link #execute} lets it be; closing
+ * it before undoes everything.
+ */
+public final class PodLaunch implements AutoCloseable {
+
+    static final Duration REMOVE_LIMIT = Duration.ofSeconds(5);
+    private static final Duration EXECUTE_LIMIT = Duration.ofSeconds(5);
+
+    private final PreparedLaunch launch;
+    private final LaunchedPod launched;
+    private final Rollback undo;
+
+    private PodLaunch(PreparedLaunch launch, LaunchedPod launched, Rollback undo) {
+        this.launch = launch;
+        this.launched = launched;
+        this.undo = undo;
+    }
+
+    /**
+     * Makes the pod's cgroup, namespaces and pause process.
+     *
+     * @throws io.portafilter.launch.LaunchException if the launch program fails
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
+    public static PodLaunch prepare(Host host, PodRequest asked) {
+        try (Rollback undo = new Rollback();
+                Descriptors descriptors = new Descriptors()) {
+            Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
+            undo.add(() -> removeCgroup(cgroup));
+            int tasks = joinDescriptors(host, cgroup, descriptors);
+            PausePlan plan = PausePlan.of(asked, host.facts().joining(tasks));
+            PauseProgram program = PauseProgram.of(plan);
+            descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.directory()));
+            descriptors.give(Slot.Role.ROOT, root());
+            descriptors.give(Slot.of(Slot.Role.MOUNT, 0), sharedMemory(asked));
+            PreparedLaunch launch = PreparedLaunch.start(
+                    host,
+                    program.program(),
+                    program.slots(),
+                    "portafilter-pod " + asked.id(),
+                    descriptors,
+                    PreparedLaunch.progressFile(asked.directory()));
+            undo.add(launch::close);
+            int pid = launch.status().awaitStarted(1);
+            ProcessRef pause = ProcessRef.of(pid);
+            try (ProcDirectory process = ProcDirectory.open(pid)) {
+                if (plan.ids().isPresent()) {
+                    map(process, plan.ids().get());
+                    launch.openGate();
+                }
+                launch.status().awaitReady();
+                launch.keepNamespaces(process, "pid");
+            }
+            return new PodLaunch(launch, new LaunchedPod(launch.monitor().process(), pause), undo.transfer());
+        }
+    }
+
+    static void removeCgroup(Cgroup cgroup) {
+        cgroup.kill(REMOVE_LIMIT);
+        cgroup.remove(REMOVE_LIMIT);
+    }
+
+    /** Puts what a process needs to join a cgroup into its slots, and returns how many v1 hierarchies it joins. */
+    static int joinDescriptors(Host host, Cgroup cgroup, Descriptors descriptors) {
+        List<Fd> opened = cgroup.openForJoin();
+        if (host.facts().host().cgroupV2()) {
+            descriptors.give(Slot.Role.CGROUP, opened.getFirst());
+            return 0;
+        }
+        for (int i = 0; i < opened.size(); i++) {
+            descriptors.give(Slot.of(Slot.Role.TASKS, i), opened.get(i));
+        }
+        return opened.size();
+    }
+
+    /** A process that has joined a new user namespace cannot map more than itself; the server does it. */
+    private static void map(ProcDirectory process, IdMappings ids) {
+        write(process, "uid_map", ids.uidMapText());
+        write(process, "gid_map", ids.gidMapText());
+    }
+
+    private static void write(ProcDirectory process, String file, String text) {
+        try (Fd opened = Kernel.openat(process.descriptor(), file, O_WRONLY | O_CLOEXEC)) {
+            Kernel.writeText(opened, text);
+        }
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    private static Fd root() {
+        Fd root = DetachedMount.tmpfs(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "mode=755", "size=64k");
+        for (String directory : List.of("proc", PausePlan.SHARED_MEMORY.substring(1), PausePlan.EMPTY.substring(1))) {
+            Kernel.mkdirat(root, directory, 0755);
+        }
+        DetachedMount.setReadOnly(root);
+        return root;
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    private static Fd sharedMemory(PodRequest asked) {
+        Optional<IdMappings> ids = asked.ids();
+        return DetachedMount.tmpfs(
+                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                "mode=1777",
+                "size=" + asked.sharedMemoryBytes(),
+                "uid=" + ids.map(map -> map.hostUid(0)).orElse(0L),
+                "gid=" + ids.map(map -> map.hostGid(0)).orElse(0L));
+    }
+
+    /** The processes, to be recorded before {@link #execute}. */
+    public LaunchedPod launched() {
+        return launched;
+    }
+
+    /** Lets the pause process be. The caller closes the monitor. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    public Monitor execute() {
+        launch.openGate();
+        launch.status().awaitExecuted(EXECUTE_LIMIT);
+        undo.forget();
+        return launch.finish();
+    }
+
+    @Override
+    public void close() {
+        undo.close();
+    }
+}

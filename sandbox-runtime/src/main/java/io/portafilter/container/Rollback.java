@@ -1,0 +1,50 @@
+package io.portafilter.container;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/**
+ * What has to be undone if a launch fails: in reverse order, each step even if an earlier one failed. Used in a
+ * try-with-resources statement; {@link #forget()} commits.
+ */
+final class Rollback implements AutoCloseable {
+
+    private final Deque<Runnable> steps = new ArrayDeque<>();
+
+    /** Undoes {@code step} unless the launch succeeds. */
+    void add(Runnable step) {
+        steps.push(step);
+    }
+
+    /** Everything stays. */
+    void forget() {
+        steps.clear();
+    }
+
+    /** What is to be undone, handed over to someone else. */
+    Rollback transfer() {
+        Rollback other = new Rollback();
+        other.steps.addAll(steps);
+        steps.clear();
+        return other;
+    }
+
+    @Override
+    public void close() {
+        RuntimeException first = null;
+        while (!steps.isEmpty()) {
+            try {
+                steps.pop().run();
+            } catch (RuntimeException e) {
+                if (first == null) {
+                    first = e;
+                } else {
+                    first.addSuppressed(e);
+                }
+            }
+        }
+        if (first != null) {
+            throw first;
+        }
+    }
+}

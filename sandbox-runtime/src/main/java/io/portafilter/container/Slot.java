@@ -1,0 +1,60 @@
+package io.portafilter.container;
+
+/**
+ * A descriptor that a launch program is given, by its role. Which number it has is decided by the program's
+ * {@link Slots}.
+ *
+ * @param role what it is for
+ * @param index tells several of one role apart; 0 otherwise
+ */
+record Slot(Role role, int index) {
+
+    enum Role {
+        /** The file that takes the raw {@code siginfo_t} of the first process's end. */
+        EXIT_FILE,
+        /** Read end of the pipe behind descriptor 1 of the program. */
+        STDOUT_READ,
+        STDOUT_WRITE,
+        STDERR_READ,
+        STDERR_WRITE,
+        /** Descriptor 0 of the program: the null device of the container's own /dev. */
+        STDIN,
+        /** Socket over which the monitor is sent the namespaces to keep. */
+        MONITOR_SOCKET,
+        /** Write end of the pipe that tells the server how the launch goes. */
+        STATUS,
+        /** Pipe whose one byte lets a prepared process go on. */
+        GATE,
+        /** The page that tells how far the process has come. */
+        PROGRESS,
+        /** The detached root mount. */
+        ROOT,
+        /** The detached mount for /dev. */
+        DEVICES,
+        /** {@code O_PATH} descriptor of the null device on {@link #DEVICES}. */
+        NULL_DEVICE,
+        /** A prepared mount, numbered as in the plan. */
+        MOUNT,
+        /** A v1 {@code tasks} file. */
+        TASKS,
+        /** The v2 cgroup's directory. */
+        CGROUP,
+        NETWORK_NAMESPACE,
+        IPC_NAMESPACE,
+        UTS_NAMESPACE,
+        USER_NAMESPACE,
+        PID_NAMESPACE,
+        CGROUP_NAMESPACE,
+        MOUNT_NAMESPACE,
+        /** The host's mount namespace, to return to. */
+        HOST_MOUNT_NAMESPACE
+    }
+
+    static Slot of(Role role) {
+        return new Slot(role, 0);
+    }
+
+    static Slot of(Role role, int index) {
+        return new Slot(role, index);
+    }
+}

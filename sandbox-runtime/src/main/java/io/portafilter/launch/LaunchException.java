@@ -1,0 +1,66 @@
+package io.portafilter.launch;
+
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.SystemCall;
+import java.util.Optional;
+
+/** A launch that did not come to its end. The message is a sentence: what was done, what failed, at which operation. */
+public final class LaunchException extends RuntimeException {
+
+    private static final long serialVersionUID = 1;
+
+    /** What failed: a call of the program, with the kernel's answer. */
+    public record Failure(SystemCall call, Errno errno, String purpose) {}
+
+    private final transient Optional<Failure> failure;
+
+    private LaunchException(String message, Optional<Failure> failure) {
+        super(message);
+        this.failure = failure;
+    }
+
+    /** An operation of the program failed. */
+    static LaunchException failed(LaunchProgram program, int index, Errno errno) {
+        Operation operation = program.operations().get(index);
+        return new LaunchException(
+                String.format(
+                        "%s: %s: %s (%s), operation %d of %d",
+                        operation.purpose(),
+                        ProgramText.call(program, index),
+                        errno.name(),
+                        errno.text(),
+                        index,
+                        program.operations().size()),
+                Optional.of(new Failure(operation.call(), errno, operation.purpose())));
+    }
+
+    /** The process ended, by whatever cause, while an operation was under way. */
+    static LaunchException ended(LaunchProgram program, int index) {
+        String where = index == Operation.NONE
+                ? "before its first step"
+                : "at: " + program.operations().get(index).purpose() + ": " + ProgramText.call(program, index)
+                        + ", operation " + index + " of " + program.operations().size();
+        return new LaunchException("the launch was ended from outside " + where, Optional.empty());
+    }
+
+    /** The launch failed for a reason that no operation tells. */
+    public static LaunchException because(String sentence) {
+        return new LaunchException(sentence, Optional.empty());
+    }
+
+    /** The call that failed, if a call did. */
+    public Optional<Failure> failure() {
+        return failure;
+    }
+
+    /** Whether it was the program that could not be executed, with this error. */
+    public boolean isExecveError(Errno errno) {
+        return failure.filter(f -> f.call() == SystemCall.EXECVE && f.errno().equals(errno))
+                .isPresent();
+    }
+
+    /** Whether it was the program that could not be executed. */
+    public boolean isExecveError() {
+        return failure.filter(f -> f.call() == SystemCall.EXECVE).isPresent();
+    }
+}

@@ -1,0 +1,152 @@
+package io.portafilter.launch;
+
+import static io.portafilter.linux.LinuxConstants.POLLIN;
+
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.SystemCall;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Follows a launch: reads what its processes tell, and at the end decides from the progress page whether the program
+ * was executed. Owns both descriptors.
+ *
+ * <p>What arrives is written by processes that a hostile container may drive: it is believed only as far as it concerns
+ * that container's own launch.
+ */
+public final class LaunchStatus implements AutoCloseable {
+
+    private static final int RECORD = 8;
+
+    private final LaunchProgram program;
+    private final ElfImage image;
+    private final Fd pipe;
+    private final Fd progress;
+    private final long deadline;
+    private final List<LaunchException> failures = new ArrayList<>();
+    private final List<Integer> started = new ArrayList<>();
+    private boolean ready;
+
+    /** Takes both descriptors over. All waiting ends at the deadline, which {@code timeLimit} from now sets. */
+    public LaunchStatus(LaunchProgram program, ElfImage image, Fd pipe, Fd progress, Duration timeLimit) {
+        this.program = program;
+        this.image = image;
+        this.pipe = pipe;
+        this.progress = progress;
+        this.deadline = System.nanoTime() + timeLimit.toNanos();
+    }
+
+    /** Waits until the n-th process was started, and returns its pid; throws if the launch ends before. */
+    public int awaitStarted(int n) {
+        while (started.size() < n) {
+            step(deadline);
+        }
+        return started.get(n - 1);
+    }
+
+    /** Waits until the launch stands at its gate; throws if it ends before. */
+    public void awaitReady() {
+        while (!ready) {
+            step(deadline);
+        }
+    }
+
+    /**
+     * Waits until the pipe is closed, and throws unless the program was executed. The pause program, which executes
+     * nothing, counts as executed when it pauses.
+     */
+    public void awaitExecuted(Duration timeLimit) {
+        long end = System.nanoTime() + timeLimit.toNanos();
+        while (!(next(end) instanceof StatusRecord.Closed)) {
+            // records are kept by next
+        }
+        byte[] page = new byte[12];
+        int length = Kernel.pread(progress, page, 0, page.length, 0);
+        if (length < page.length) {
+            throw LaunchException.ended(program, Operation.NONE);
+        }
+        ByteBuffer words = ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN);
+        int failed = image.operationAt(Integer.toUnsignedLong(words.getInt(0)));
+        int running = image.operationAt(Integer.toUnsignedLong(words.getInt(8)));
+        if (running != Operation.NONE
+                && running != failed
+                && isLast(program.operations().get(running))) {
+            return;
+        }
+        throw worst().orElseGet(() -> failed == Operation.NONE
+                ? LaunchException.ended(program, running)
+                : LaunchException.failed(program, failed, Errno.of(words.getInt(4))));
+    }
+
+    private static boolean isLast(Operation operation) {
+        return operation.call() == SystemCall.EXECVE || operation.call() == SystemCall.PPOLL;
+    }
+
+    private void step(long end) {
+        switch (next(end)) {
+            case StatusRecord.Ready _, StatusRecord.Started _, StatusRecord.Failed _ -> {}
+            case StatusRecord.Ending _, StatusRecord.Closed _ ->
+                throw worst().orElseGet(() -> LaunchException.because(
+                        "the launch was cancelled: a process of it ended before it was prepared"));
+        }
+    }
+
+    /** Of several candidates that could not be executed, one that exists says more than those that do not. */
+    private Optional<LaunchException> worst() {
+        return failures.stream().max(Comparator.comparingInt(failure -> failure.isExecveError(Errno.ENOENT) ? 0 : 1));
+    }
+
+    private StatusRecord next(long end) {
+        byte[] bytes = new byte[RECORD];
+        int have = 0;
+        while (have < RECORD) {
+            long left = end - System.nanoTime();
+            if (left <= 0 || Kernel.poll(pipe, POLLIN, Duration.ofNanos(left)) == 0) {
+                throw LaunchException.because("the launch does not answer: no word from its process in time");
+            }
+            int count = Kernel.read(pipe, bytes, have, RECORD - have);
+            if (count == 0) {
+                return new StatusRecord.Closed();
+            }
+            have += count;
+        }
+        ByteBuffer words = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        int value = words.getInt();
+        int errno = words.getInt();
+        if (value == -1) {
+            return new StatusRecord.Ending();
+        }
+        if (errno == 0) {
+            return value == 0 ? becameReady() : started(value);
+        }
+        int index = image.operationAt(Integer.toUnsignedLong(value));
+        LaunchException failure = index == Operation.NONE
+                ? LaunchException.because("the launch tells of a failure that is not in its program")
+                : LaunchException.failed(program, index, Errno.of(errno));
+        failures.add(failure);
+        return new StatusRecord.Failed(failure);
+    }
+
+    private StatusRecord becameReady() {
+        ready = true;
+        return new StatusRecord.Ready();
+    }
+
+    private StatusRecord started(int process) {
+        started.add(process);
+        return new StatusRecord.Started(process);
+    }
+
+    @Override
+    public void close() {
+        pipe.close();
+        progress.close();
+    }
+}
