@@ -77,7 +77,7 @@ public final class ElfImage {
     private static final class Layout {
         private final LaunchProgram program;
         private final Encoder encoder;
-        private final Map<Block, Integer> blocks = new IdentityHashMap<>();
+        private final IdentityHashMap<Block, Integer> blocks = new IdentityHashMap<>();
         private final Map<String, Integer> texts = new HashMap<>();
         private final Map<Integer, Integer> resultAddresses = new HashMap<>();
         private int end = FREE;
