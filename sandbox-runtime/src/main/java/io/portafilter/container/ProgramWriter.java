@@ -121,7 +121,7 @@ final class ProgramWriter {
         words[10] = intoCgroup ? slots.number(Slot.Role.CGROUP) : 0;
         String text = "{flags=" + ArgumentKind.CLONE_FLAGS.print(words[0]) + ", exit_signal=" + exitSignal
                 + (intoCgroup ? ", cgroup=" + words[10] : "") + "}";
-        Label pid = call(SystemCall.CLONE3, at(Block.words(text, words)), number(Long.BYTES * words.length));
+        Label pid = call(SystemCall.CLONE3, at(Block.words(text, words)), number((long) Long.BYTES * words.length));
         assembler.onZero(child);
         return pid;
     }

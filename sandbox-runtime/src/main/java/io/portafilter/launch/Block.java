@@ -37,11 +37,12 @@ public final class Block {
 
     /** A structure of machine words, each of eight bytes. */
     public static Block words(String text, long... words) {
-        ByteBuffer bytes = allocate(words.length * Long.BYTES);
+        byte[] content = new byte[words.length * Long.BYTES];
+        ByteBuffer bytes = ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN);
         for (long word : words) {
             bytes.putLong(word);
         }
-        return new Block(text, bytes.array(), List.of());
+        return new Block(text, content, List.of());
     }
 
     /** A structure with addresses in it. */
@@ -59,10 +60,6 @@ public final class Block {
                 ? "[/* " + texts.size() + " vars */]"
                 : texts.stream().map(Operand.Text::quoted).toList().toString();
         return new Block(shown, new byte[(texts.size() + 1) * Long.BYTES], pointers);
-    }
-
-    static ByteBuffer allocate(int size) {
-        return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     static byte[] terminated(String text) {

@@ -1,6 +1,8 @@
 package io.portafilter.launch;
 
 import io.portafilter.linux.Architecture;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.HexFormat;
 
 /** What differs between processor architectures in a launch program's file. */
@@ -78,11 +80,13 @@ public sealed interface Encoder {
         @Override
         public byte[] interpreter(int firstOperation) {
             byte[] rest = HexFormat.of().parseHex(AFTER_START);
-            return Block.allocate(5 + rest.length)
+            byte[] code = new byte[5 + rest.length];
+            ByteBuffer.wrap(code)
+                    .order(ByteOrder.LITTLE_ENDIAN)
                     .put((byte) 0xbb) // start: mov ebx, firstOperation
                     .putInt(firstOperation)
-                    .put(rest)
-                    .array();
+                    .put(rest);
+            return code;
         }
     }
 }
