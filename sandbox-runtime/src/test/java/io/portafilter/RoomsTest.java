@@ -92,6 +92,11 @@ class RoomsTest {
     private static DescribedPredicate<JavaClass> areTheHost() {
         Set<String> host = Set.of(
                 "io.portafilter.linux.Kernel",
+                "io.portafilter.linux.OwnThread",
+                "io.portafilter.linux.EventLoop",
+                "io.portafilter.linux.ProcFile",
+                "io.portafilter.linux.ProcDirectory",
+                "io.portafilter.linux.DirectoryTree",
                 "java.nio.file.Files",
                 "java.io.File",
                 "java.io.FileInputStream",

@@ -2,7 +2,6 @@ package io.portafilter.linux;
 
 import static io.portafilter.linux.LinuxConstants.AF_UNIX;
 import static io.portafilter.linux.LinuxConstants.AT_EMPTY_PATH;
-import static io.portafilter.linux.LinuxConstants.AT_FDCWD;
 import static io.portafilter.linux.LinuxConstants.AT_REMOVEDIR;
 import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_ADD;
 import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_DEL;
@@ -33,7 +32,6 @@ import static io.portafilter.linux.LinuxConstants.TIOCSWINSZ;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.MustBeClosed;
-import com.sun.jna.LastErrorException;
 import java.lang.ref.Reference;
 import java.time.Duration;
 import java.time.Instant;
@@ -1285,21 +1283,5 @@ public final class Kernel {
         Call.Area request = call.reserve(40);
         request.bytes().put(request.offset(), encoded);
         return request;
-    }
-
-    /** A system call that has no method here; its number, and so its meaning, depend on the architecture. */
-    static long syscall(long number, long a, long b, long c, long d, long e, long f) {
-        try {
-            return Libc.syscall(number, a, b, c, d, e, f);
-        } catch (LastErrorException error) {
-            throw new KernelException(
-                    "syscall",
-                    number + ", " + a + ", " + b + ", " + c + ", " + d + ", " + e + ", " + f,
-                    Errno.of(error.getErrorCode()));
-        }
-    }
-
-    static {
-        assert AT_FDCWD == Fd.CWD.number();
     }
 }
