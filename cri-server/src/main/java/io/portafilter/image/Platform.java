@@ -20,8 +20,8 @@ public record Platform(String os, String architecture, String variant) {
             architecture = "arm64";
         }
         // "arm64" alone means version 8, "amd64" alone means version 1
-        if (architecture.equals("arm64") && (variant.equals(ARM64_BASE) || variant.equals("8"))
-                || architecture.equals("amd64") && variant.equals("v1")) {
+        if ((architecture.equals("arm64") && (variant.equals(ARM64_BASE) || variant.equals("8")))
+                || (architecture.equals("amd64") && variant.equals("v1"))) {
             variant = "";
         }
     }
