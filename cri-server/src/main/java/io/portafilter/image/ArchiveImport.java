@@ -58,22 +58,21 @@ final class ArchiveImport {
                 }
             }
         } catch (IOException e) {
-            throw new ImageException(
-                    ImageException.Kind.STORAGE, "cleaning " + spool + ": " + e.getMessage(), e);
+            throw new ImageException(ImageException.Kind.STORAGE, "cleaning " + spool + ": " + e.getMessage(), e);
         }
     }
 
     /** What an import works with. */
-    private record Source(ArchiveMembers members, String what, String defaultRepository, Optional<ImageReference> name) {}
+    private record Source(
+            ArchiveMembers members, String what, String defaultRepository, Optional<ImageReference> name) {}
 
     List<ImportedImage> file(Path file, Optional<String> name) {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            InputStream raw = new BufferedInputStream(
-                    new ArchiveMembers.Section(channel, 0, channel.size()), BUFFER_BYTES);
+            InputStream raw =
+                    new BufferedInputStream(new ArchiveMembers.Section(channel, 0, channel.size()), BUFFER_BYTES);
             InputStream plain = Compression.decompress(raw, file.toString());
             if (plain instanceof PushbackInputStream) {
-                try (ArchiveMembers members =
-                        new ArchiveMembers.Tar(FileChannel.open(file, StandardOpenOption.READ))) {
+                try (ArchiveMembers members = new ArchiveMembers.Tar(FileChannel.open(file, StandardOpenOption.READ))) {
                     return run(source(members, file, name));
                 }
             }
@@ -104,19 +103,14 @@ final class ArchiveImport {
     }
 
     private static Source source(ArchiveMembers members, Path origin, Optional<String> name) {
-        return new Source(
-                members,
-                origin.toString(),
-                defaultRepository(origin),
-                name.map(ImageReference::parse));
+        return new Source(members, origin.toString(), defaultRepository(origin), name.map(ImageReference::parse));
     }
 
     private static ImageException unreadable(String what, IOException e) {
         if (e instanceof ClosedByInterruptException || e instanceof InterruptedIOException) {
             return ImageException.cancelled("the import");
         }
-        return new ImageException(
-                ImageException.Kind.INVALID_IMAGE, what + " cannot be read: " + e.getMessage(), e);
+        return new ImageException(ImageException.Kind.INVALID_IMAGE, what + " cannot be read: " + e.getMessage(), e);
     }
 
     /** Copies a stream, for its members are needed in another order than theirs. */
@@ -146,8 +140,7 @@ final class ArchiveImport {
         } catch (ClosedByInterruptException e) {
             throw ImageException.cancelled("the import");
         } catch (IOException e) {
-            throw new ImageException(
-                    ImageException.Kind.STORAGE, "copying the archive: " + e.getMessage(), e);
+            throw new ImageException(ImageException.Kind.STORAGE, "copying the archive: " + e.getMessage(), e);
         }
     }
 
@@ -159,8 +152,9 @@ final class ArchiveImport {
         if (source.members().size("manifest.json").isPresent()) {
             return dockerArchive(source);
         }
-        throw ImageException.invalid(source.what()
-                + " is no image: it has neither index.json and oci-layout (OCI layout) nor manifest.json (docker archive)");
+        throw ImageException.invalid(
+                source.what()
+                        + " is no image: it has neither index.json and oci-layout (OCI layout) nor manifest.json (docker archive)");
     }
 
     // ---- docker archive
@@ -229,7 +223,8 @@ final class ArchiveImport {
         }
         if (!unnamed.isEmpty()) {
             long distinct = unnamed.stream().map(Descriptor::digest).distinct().count();
-            boolean platforms = unnamed.stream().allMatch(entry -> entry.platform().isPresent());
+            boolean platforms =
+                    unnamed.stream().allMatch(entry -> entry.platform().isPresent());
             if (distinct > 1 && !platforms) {
                 onlyOneIfNamed(source, (int) distinct);
                 throw ImageException.invalid("the " + what + " has " + distinct + " images without a name");
@@ -285,7 +280,8 @@ final class ArchiveImport {
     }
 
     private static String defaultRepository(Path origin) {
-        String name = Optional.ofNullable(origin.getFileName()).map(Path::toString).orElse("");
+        String name =
+                Optional.ofNullable(origin.getFileName()).map(Path::toString).orElse("");
         String component = name.toLowerCase(Locale.ROOT)
                 .replaceFirst("\\.(tar|tgz|tar\\.gz|tar\\.zst|oci)$", "")
                 .replaceAll("[^a-z0-9]+", "-")
@@ -314,14 +310,15 @@ final class ArchiveImport {
     // ---- both
 
     private static String blobName(Descriptor descriptor) {
-        return "blobs/" + descriptor.digest().algorithm() + "/" + descriptor.digest().hex();
+        return "blobs/" + descriptor.digest().algorithm() + "/"
+                + descriptor.digest().hex();
     }
 
     private static byte[] read(Source source, Descriptor descriptor, int limit, String what) throws IOException {
         byte[] content = read(source, blobName(descriptor), limit);
         if (content.length != descriptor.sizeBytes() || !descriptor.digest().isOf(content)) {
-            throw ImageException.invalid(
-                    "the " + what + " " + descriptor.digest() + " of " + source.what() + " is not what its digest says");
+            throw ImageException.invalid("the " + what + " " + descriptor.digest() + " of " + source.what()
+                    + " is not what its digest says");
         }
         return content;
     }
@@ -375,7 +372,9 @@ final class ArchiveImport {
                         () -> source.members().open(member));
             }
             ImageRecord image = store.commit(
-                    new ImageStore.Content(Digest.sha256(document), Bytes.copyOf(document), chain, digests, annotations), names);
+                    new ImageStore.Content(
+                            Digest.sha256(document), Bytes.copyOf(document), chain, digests, annotations),
+                    names);
             return new ImportedImage(image, names);
         }
     }

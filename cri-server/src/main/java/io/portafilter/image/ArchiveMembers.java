@@ -77,8 +77,7 @@ sealed interface ArchiveMembers extends AutoCloseable {
         @MustBeClosed
         @SuppressWarnings("MustBeClosedChecker") // handed to the caller, or closed here
         private Fd openFile(String name) {
-            Fd file = Kernel.openat2(
-                    directory, name, O_RDONLY | O_NONBLOCK, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+            Fd file = Kernel.openat2(directory, name, O_RDONLY | O_NONBLOCK, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
             if (!Kernel.fstat(file).isRegularFile()) {
                 file.close();
                 throw ImageException.invalid("\"" + name + "\" of the layout is no regular file");
@@ -88,7 +87,9 @@ sealed interface ArchiveMembers extends AutoCloseable {
 
         private static ImageException refused(String name, KernelException e) {
             return new ImageException(
-                    ImageException.Kind.INVALID_IMAGE, "\"" + name + "\" of the layout cannot be read: " + e.errno(), e);
+                    ImageException.Kind.INVALID_IMAGE,
+                    "\"" + name + "\" of the layout cannot be read: " + e.errno(),
+                    e);
         }
 
         @Override
@@ -173,8 +174,8 @@ sealed interface ArchiveMembers extends AutoCloseable {
 
         @Override
         public InputStream open(String name) {
-            Place place = find(name)
-                    .orElseThrow(() -> ImageException.invalid("the archive has no member \"" + name + "\""));
+            Place place =
+                    find(name).orElseThrow(() -> ImageException.invalid("the archive has no member \"" + name + "\""));
             return new Section(file, place.offset, place.bytes);
         }
 

@@ -1,6 +1,7 @@
 package io.portafilter.image;
 
 import com.github.luben.zstd.ZstdInputStream;
+import io.portafilter.linux.Libisal;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PushbackInputStream;
@@ -27,7 +28,7 @@ enum Compression {
         in.unread(start);
         return switch (of(start, what)) {
             case NONE -> in;
-            case GZIP -> new GZIPInputStream(in, BUFFER_BYTES);
+            case GZIP -> Libisal.isAvailable() ? Libisal.gunzip(in) : new GZIPInputStream(in, BUFFER_BYTES);
             case ZSTD -> new ZstdInputStream(in);
         };
     }

@@ -30,14 +30,8 @@ import org.tomlj.TomlTable;
  */
 record HostsToml(List<RegistryHost> mirrors, RegistryHost upstream) {
     private static final String FILE = "hosts.toml";
-    private static final Set<String> HOST_KEYS = Set.of(
-            "capabilities",
-            "ca",
-            "client",
-            "skip_verify",
-            "header",
-            "override_path",
-            "dial_timeout");
+    private static final Set<String> HOST_KEYS =
+            Set.of("capabilities", "ca", "client", "skip_verify", "header", "override_path", "dial_timeout");
 
     HostsToml {
         mirrors = List.copyOf(mirrors);
@@ -90,7 +84,10 @@ record HostsToml(List<RegistryHost> mirrors, RegistryHost upstream) {
     static HostsToml parse(String text, Path file, String registry) {
         TomlParseResult toml = Toml.parse(text);
         if (toml.hasErrors()) {
-            throw refused(file, toml.errors().getFirst().position(), String.valueOf(toml.errors().getFirst().getMessage()));
+            throw refused(
+                    file,
+                    toml.errors().getFirst().position(),
+                    String.valueOf(toml.errors().getFirst().getMessage()));
         }
         for (String key : toml.keySet()) {
             if (!HOST_KEYS.contains(key) && !key.equals("server") && !key.equals("host")) {
@@ -111,8 +108,9 @@ record HostsToml(List<RegistryHost> mirrors, RegistryHost upstream) {
             throw refused(file, toml.inputPositionOf(List.of("host")), "host is to be a table: [host.\"https://...\"]");
         }
         List<String> inOrder = new ArrayList<>(hosts.keySet());
-        inOrder.sort(Comparator.comparing(
-                name -> Optional.ofNullable(hosts.inputPositionOf(List.of(name))).map(TomlPosition::line).orElse(0)));
+        inOrder.sort(Comparator.comparing(name -> Optional.ofNullable(hosts.inputPositionOf(List.of(name)))
+                .map(TomlPosition::line)
+                .orElse(0)));
         List<RegistryHost> mirrors = new ArrayList<>();
         for (String name : inOrder) {
             if (!(hosts.get(List.of(name)) instanceof TomlTable table)) {
@@ -131,8 +129,7 @@ record HostsToml(List<RegistryHost> mirrors, RegistryHost upstream) {
         return mirrors;
     }
 
-    private static ImageException refused(
-            Path file, @Nullable TomlPosition position, String why) {
+    private static ImageException refused(Path file, @Nullable TomlPosition position, String why) {
         String line = position == null ? "" : " line " + position.line();
         return new ImageException(ImageException.Kind.REGISTRY_UNAVAILABLE, file + line + ": " + why);
     }

@@ -67,8 +67,7 @@ final class ImagePull {
                 case Manifest.Image image -> {
                     return image;
                 }
-                case Manifest.Index index ->
-                    current = registry.manifest(index.select(options.platform(), what));
+                case Manifest.Index index -> current = registry.manifest(index.select(options.platform(), what));
             }
         }
         throw ImageException.unsupported("the " + what + " is an index of indexes of indexes");
@@ -78,8 +77,9 @@ final class ImagePull {
     static ImageConfig checked(byte[] document, Manifest.Image manifest, Platform host, String name) {
         ImageConfig config = ImageConfig.parse(document, "configuration of " + name);
         if (config.diffIds().size() != manifest.layers().size()) {
-            throw ImageException.invalid("the manifest of " + name + " has " + manifest.layers().size()
-                    + " layers, its configuration " + config.diffIds().size());
+            throw ImageException.invalid(
+                    "the manifest of " + name + " has " + manifest.layers().size() + " layers, its configuration "
+                            + config.diffIds().size());
         }
         if (host.preferenceFor(config.platform()) == 0) {
             throw ImageException.unsupported(name + " is an image for " + config.platform() + ", this is " + host);
@@ -95,8 +95,8 @@ final class ImagePull {
         layersDone.set(present);
         List<Descriptor> missing = manifest.layers().subList(present, chain.size());
         long bytesTotal = missing.stream().mapToLong(Descriptor::sizeBytes).sum();
-        Runnable report = () -> progress.accept(
-                new PullProgress(layersDone.get(), chain.size(), received.get(), bytesTotal));
+        Runnable report =
+                () -> progress.accept(new PullProgress(layersDone.get(), chain.size(), received.get(), bytesTotal));
         report.run();
         List<PartialBlobs.Held> held = missing.stream().map(blobs::hold).toList();
         try (ExecutorService downloads = Executors.newFixedThreadPool(

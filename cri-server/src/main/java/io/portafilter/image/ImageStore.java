@@ -1,6 +1,5 @@
 package io.portafilter.image;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
 import io.portafilter.state.Database;
@@ -64,8 +63,8 @@ public final class ImageStore implements AutoCloseable {
      */
     public static ImageStore open(Path root, Database database, RegistryOptions options) {
         try {
-            for (Path directory : List.of(
-                    root, root.resolve("layers"), root.resolve("blobs"), root.resolve("blobs/partial"))) {
+            for (Path directory :
+                    List.of(root, root.resolve("layers"), root.resolve("blobs"), root.resolve("blobs/partial"))) {
                 if (!Files.isDirectory(directory)) {
                     Files.createDirectories(
                             directory,
@@ -75,7 +74,9 @@ public final class ImageStore implements AutoCloseable {
             }
         } catch (IOException e) {
             throw new ImageException(
-                    ImageException.Kind.STORAGE, "cannot make the image directories in " + root + ": " + e.getMessage(), e);
+                    ImageException.Kind.STORAGE,
+                    "cannot make the image directories in " + root + ": " + e.getMessage(),
+                    e);
         }
         ImageStore store = new ImageStore(root, database, options);
         store.recover();
@@ -118,7 +119,8 @@ public final class ImageStore implements AutoCloseable {
             return byId;
         }
         boolean onlyAnId = idOrReference.startsWith(SHA256)
-                || (idOrReference.length() == 64 && ID_PREFIX.matcher(idOrReference).matches());
+                || (idOrReference.length() == 64
+                        && ID_PREFIX.matcher(idOrReference).matches());
         return onlyAnId ? Optional.empty() : findByReference(ImageReference.parse(idOrReference));
     }
 
@@ -143,8 +145,7 @@ public final class ImageStore implements AutoCloseable {
                 ? reference.name() + "@" + reference.digest().get()
                 : reference.toString();
         return database.images().stream()
-                .filter(image ->
-                        image.tags().contains(name) || image.digests().contains(name))
+                .filter(image -> image.tags().contains(name) || image.digests().contains(name))
                 .findFirst();
     }
 
@@ -199,7 +200,8 @@ public final class ImageStore implements AutoCloseable {
         long start = System.nanoTime();
         try (Registry registry = new Registry(options, reference, credentials)) {
             ImagePull pull = new ImagePull(registry, options, layers, blobs, progress);
-            ImageRecord image = pull.run(content -> commit(content, reference.taggedName().stream().toList()));
+            ImageRecord image = pull.run(
+                    content -> commit(content, reference.taggedName().stream().toList()));
             LOG.log(
                     Level.INFO,
                     "image.pulled name={0} id={1} layers={2} millis={3}",
@@ -237,8 +239,8 @@ public final class ImageStore implements AutoCloseable {
                 }
             }
             Optional<ImageRecord> known = database.image(id);
-            ImageRecord image = known.map(old -> old.named(
-                            union(old.tags(), newTags), union(old.digests(), content.repositoryDigests())))
+            ImageRecord image = known.map(old ->
+                            old.named(union(old.tags(), newTags), union(old.digests(), content.repositoryDigests())))
                     .orElseGet(() -> newRecord(content, newTags));
             if (known.isEmpty() || !known.get().equals(image) || !changes.isEmpty()) {
                 changes.add(new Change.PutImage(image));

@@ -155,15 +155,14 @@ final class LayerStore implements AutoCloseable {
                     Kernel.syncfs(tree);
                 }
             }
-            database.commit(new Change.PutLayer(
-                    new LayerRecord(chainId, diffId.toString(), usage.bytes(), usage.inodes())));
+            database.commit(
+                    new Change.PutLayer(new LayerRecord(chainId, diffId.toString(), usage.bytes(), usage.inodes())));
         } catch (ImageException e) {
             undo(moved ? nameOf(chainId) : temporary, e);
             throw e.during("unpacking the " + what);
         } catch (RuntimeException e) {
             undo(moved ? nameOf(chainId) : temporary, e);
-            throw new ImageException(
-                    ImageException.Kind.STORAGE, "unpacking the " + what + ": " + e.getMessage(), e);
+            throw new ImageException(ImageException.Kind.STORAGE, "unpacking the " + what + ": " + e.getMessage(), e);
         }
     }
 
@@ -197,8 +196,7 @@ final class LayerStore implements AutoCloseable {
             throw ImageException.cancelled("unpacking");
         } catch (IOException e) {
             // The compressed form was verified, so it was made so
-            throw new ImageException(
-                    ImageException.Kind.INVALID_IMAGE, "it cannot be read: " + e.getMessage(), e);
+            throw new ImageException(ImageException.Kind.INVALID_IMAGE, "it cannot be read: " + e.getMessage(), e);
         }
     }
 
@@ -322,9 +320,8 @@ final class LayerStore implements AutoCloseable {
             }
         }
         if (!missing.isEmpty()) {
-            database.commit(missing.stream()
-                    .<Change>map(Change.RemoveLayer::new)
-                    .toList());
+            database.commit(
+                    missing.stream().<Change>map(Change.RemoveLayer::new).toList());
         }
         removeTrees(there.stream().filter(name -> !recorded.contains(name)).toList());
         return missing;

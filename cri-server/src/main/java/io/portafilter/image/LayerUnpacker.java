@@ -53,8 +53,7 @@ import java.util.Optional;
  * <p>May block in the kernel for long: call it on a platform thread. An interrupt ends it.
  */
 final class LayerUnpacker implements AutoCloseable {
-    private static final long BENEATH =
-            RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+    private static final long BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
     private static final String WHITEOUT = ".wh.";
     private static final String OPAQUE = ".wh..wh..opq";
     /** Names that aufs kept for itself; old images hold some. */

@@ -5,8 +5,8 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
-import java.nio.ByteBuffer;
 import java.net.http.HttpTimeoutException;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
@@ -176,12 +176,15 @@ final class PartialBlobs {
                     if (descriptor.digest().isHash(hash.digest())) {
                         return;
                     }
-                    // What an earlier attempt left may have been damaged; a mirror may be wrong where its registry is not
-                    boolean worthAnother = resumed || from.filter(registry::drop).isPresent();
+                    // What an earlier attempt left may have been damaged; a mirror may be wrong where its registry is
+                    // not
+                    boolean worthAnother =
+                            resumed || from.filter(registry::drop).isPresent();
                     startOver(channel);
                     if (!worthAnother) {
                         throw ImageException.invalid("the layer " + descriptor.digest() + " of " + registry.image()
-                                + from.map(session -> " from " + session.authority()).orElse("")
+                                + from.map(session -> " from " + session.authority())
+                                        .orElse("")
                                 + " is not what its digest says");
                     }
                     resumed = false;

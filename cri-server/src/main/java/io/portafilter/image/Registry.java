@@ -61,7 +61,8 @@ final class Registry implements AutoCloseable {
 
     /** Fetches the manifest that an index points to. */
     Served manifest(Descriptor descriptor) {
-        return manifest(descriptor.digest().toString(), Optional.of(descriptor.digest()), false, descriptor.sizeBytes());
+        return manifest(
+                descriptor.digest().toString(), Optional.of(descriptor.digest()), false, descriptor.sizeBytes());
     }
 
     private Served manifest(String reference, Optional<Digest> expected, boolean resolving, long size) {
@@ -76,8 +77,7 @@ final class Registry implements AutoCloseable {
             }
             Digest digest = expected.orElseGet(() -> Digest.sha256(document));
             if (!digest.isOf(document)) {
-                throw ImageException.invalid(
-                        "the " + what + " is not " + digest + " but " + Digest.sha256(document));
+                throw ImageException.invalid("the " + what + " is not " + digest + " but " + Digest.sha256(document));
             }
             String type = response.headers()
                     .firstValue("content-type")
@@ -110,12 +110,14 @@ final class Registry implements AutoCloseable {
         return fromFirst(false, session -> {
             HttpResponse<BodyStream> response = session.get(blobPath(descriptor), "*/*", offset);
             long start = response.statusCode() == 206 ? offset : 0;
-            long announced = response.headers().firstValueAsLong("content-length").orElse(-1);
+            long announced =
+                    response.headers().firstValueAsLong("content-length").orElse(-1);
             if (announced >= 0 && announced != descriptor.sizeBytes() - start) {
                 response.body().close();
-                throw ImageException.invalid("the layer " + descriptor.digest() + " from " + session.authority() + " is "
-                        + (announced + start) + " bytes long, not " + descriptor.sizeBytes()
-                        + " as the manifest says");
+                throw ImageException.invalid(
+                        "the layer " + descriptor.digest() + " from " + session.authority() + " is "
+                                + (announced + start) + " bytes long, not " + descriptor.sizeBytes()
+                                + " as the manifest says");
             }
             return new Receiving(response.body(), start, session);
         });
@@ -186,7 +188,8 @@ final class Registry implements AutoCloseable {
 
     private static byte[] readWhole(HttpResponse<BodyStream> response, int limit, String what) throws IOException {
         try (BodyStream body = response.body()) {
-            long announced = response.headers().firstValueAsLong("content-length").orElse(0);
+            long announced =
+                    response.headers().firstValueAsLong("content-length").orElse(0);
             byte[] content = announced > limit ? new byte[0] : body.readNBytes(limit + 1);
             if (announced > limit || content.length > limit) {
                 throw ImageException.invalid("the " + what + " is larger than " + limit + " bytes");

@@ -40,14 +40,7 @@ record RegistryHost(
     /** The registry as it is reached when nothing is configured: loopback in plain HTTP, any other by TLS. */
     static RegistryHost upstream(String registry) {
         return new RegistryHost(
-                URI.create(defaultServer(registry) + "/v2"),
-                true,
-                true,
-                true,
-                false,
-                List.of(),
-                List.of(),
-                Map.of());
+                URI.create(defaultServer(registry) + "/v2"), true, true, true, false, List.of(), List.of(), Map.of());
     }
 
     static String defaultServer(String registry) {
@@ -58,7 +51,8 @@ record RegistryHost(
     }
 
     static String scheme(String authority) {
-        Optional<String> host = Optional.ofNullable(URI.create("any://" + authority).getHost());
+        Optional<String> host =
+                Optional.ofNullable(URI.create("any://" + authority).getHost());
         return Proxies.isLoopback(host.orElse(authority)) ? "http" : "https";
     }
 

@@ -1,5 +1,6 @@
 package io.portafilter.image;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.ConnectException;
@@ -17,7 +18,6 @@ import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import javax.net.ssl.SSLException;
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 
 /**
  * The requests of one pull to one server: authentication, redirects, retries.
@@ -53,8 +53,7 @@ final class RegistrySession implements AutoCloseable {
     /** The header that the server accepted last. */
     private volatile Optional<String> authorization;
 
-    RegistrySession(
-            RegistryOptions options, RegistryHost host, ImageReference image, RegistryCredentials credentials) {
+    RegistrySession(RegistryOptions options, RegistryHost host, ImageReference image, RegistryCredentials credentials) {
         this.options = options;
         this.host = host;
         this.image = image;
@@ -119,8 +118,7 @@ final class RegistrySession implements AutoCloseable {
             } catch (InterruptedIOException e) {
                 throw cancelled();
             } catch (SSLException e) {
-                throw new ImageException(
-                        ImageException.Kind.REGISTRY_UNAVAILABLE, failure("TLS: " + describe(e)), e);
+                throw new ImageException(ImageException.Kind.REGISTRY_UNAVAILABLE, failure("TLS: " + describe(e)), e);
             } catch (IOException e) {
                 problem = describe(e);
             } catch (InterruptedException e) {
@@ -145,21 +143,19 @@ final class RegistrySession implements AutoCloseable {
     }
 
     private ImageException refused(int status, String said) {
-        ImageException.Kind kind =
-                switch (status) {
-                    case 401, 403, 407 -> ImageException.Kind.UNAUTHORIZED;
-                    case 404, 410 -> ImageException.Kind.NOT_FOUND;
-                    default -> ImageException.Kind.REGISTRY_UNAVAILABLE;
-                };
-        String hint =
-                switch (kind) {
-                    case UNAUTHORIZED ->
-                        credentials instanceof RegistryCredentials.Anonymous
-                                ? ": it wants credentials, or there is no such repository"
-                                : ": it does not accept the credentials for this repository";
-                    case NOT_FOUND -> ": not found";
-                    case INVALID_REFERENCE, REGISTRY_UNAVAILABLE, INVALID_IMAGE, UNSUPPORTED, CANCELLED, STORAGE -> "";
-                };
+        ImageException.Kind kind = switch (status) {
+            case 401, 403, 407 -> ImageException.Kind.UNAUTHORIZED;
+            case 404, 410 -> ImageException.Kind.NOT_FOUND;
+            default -> ImageException.Kind.REGISTRY_UNAVAILABLE;
+        };
+        String hint = switch (kind) {
+            case UNAUTHORIZED ->
+                credentials instanceof RegistryCredentials.Anonymous
+                        ? ": it wants credentials, or there is no such repository"
+                        : ": it does not accept the credentials for this repository";
+            case NOT_FOUND -> ": not found";
+            case INVALID_REFERENCE, REGISTRY_UNAVAILABLE, INVALID_IMAGE, UNSUPPORTED, CANCELLED, STORAGE -> "";
+        };
         return new ImageException(kind, failure("HTTP " + status + hint + said));
     }
 
@@ -190,7 +186,8 @@ final class RegistrySession implements AutoCloseable {
                 host.headers().forEach((name, values) -> values.forEach(value -> request.header(name, value)));
                 authorization.ifPresent(value -> request.setHeader("Authorization", value));
             }
-            HttpResponse<BodyStream> response = client(own).send(request.build(), _ -> new BodyStream(options.noProgress()));
+            HttpResponse<BodyStream> response =
+                    client(own).send(request.build(), _ -> new BodyStream(options.noProgress()));
             int status = response.statusCode();
             boolean redirect = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
             if (!redirect) {
@@ -273,8 +270,7 @@ final class RegistrySession implements AutoCloseable {
     // ---- authentication
 
     private void authenticate(HttpResponse<BodyStream> response) throws IOException, InterruptedException {
-        Optional<Challenge> challenge =
-                Challenge.choose(response.headers().allValues("www-authenticate"));
+        Optional<Challenge> challenge = Challenge.choose(response.headers().allValues("www-authenticate"));
         if (challenge.isEmpty()) {
             throw refused(401, "");
         }
@@ -298,27 +294,26 @@ final class RegistrySession implements AutoCloseable {
         Map<String, String> fields = new HashMap<>();
         challenge.parameter("service").ifPresent(service -> fields.put("service", service));
         fields.put("scope", scope);
-        HttpRequest request =
-                switch (credentials) {
-                    case RegistryCredentials.IdentityToken(String refresh) -> {
-                        fields.put("grant_type", "refresh_token");
-                        fields.put("refresh_token", refresh);
-                        fields.put("client_id", CLIENT_ID);
-                        yield request(realm)
-                                .header("Content-Type", "application/x-www-form-urlencoded")
-                                .POST(HttpRequest.BodyPublishers.ofString(form(fields)))
-                                .build();
-                    }
-                    case RegistryCredentials.Basic basic -> {
-                        fields.put("account", basic.username());
-                        yield request(withQuery(realm, form(fields)))
-                                .header("Authorization", basic.header())
-                                .GET()
-                                .build();
-                    }
-                    case RegistryCredentials.Anonymous(), RegistryCredentials.RegistryToken(String _) ->
-                        request(withQuery(realm, form(fields))).GET().build();
-                };
+        HttpRequest request = switch (credentials) {
+            case RegistryCredentials.IdentityToken(String refresh) -> {
+                fields.put("grant_type", "refresh_token");
+                fields.put("refresh_token", refresh);
+                fields.put("client_id", CLIENT_ID);
+                yield request(realm)
+                        .header("Content-Type", "application/x-www-form-urlencoded")
+                        .POST(HttpRequest.BodyPublishers.ofString(form(fields)))
+                        .build();
+            }
+            case RegistryCredentials.Basic basic -> {
+                fields.put("account", basic.username());
+                yield request(withQuery(realm, form(fields)))
+                        .header("Authorization", basic.header())
+                        .GET()
+                        .build();
+            }
+            case RegistryCredentials.Anonymous(), RegistryCredentials.RegistryToken(String _) ->
+                request(withQuery(realm, form(fields))).GET().build();
+        };
         HttpResponse<BodyStream> response =
                 client(host.isAt(realm)).send(request, _ -> new BodyStream(options.noProgress()));
         int status = response.statusCode();
@@ -438,8 +433,7 @@ final class RegistrySession implements AutoCloseable {
                 connect.getCause() instanceof UnresolvedAddressException || isUnresolved(connect)
                         ? "the host's name does not resolve"
                         : Optional.ofNullable(connect.getMessage()).orElse("no connection");
-            default ->
-                Optional.ofNullable(e.getMessage()).orElse(e.getClass().getSimpleName());
+            default -> Optional.ofNullable(e.getMessage()).orElse(e.getClass().getSimpleName());
         };
     }
 

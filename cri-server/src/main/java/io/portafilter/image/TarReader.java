@@ -2,15 +2,15 @@ package io.portafilter.image;
 
 import io.portafilter.linux.KernelText;
 import java.io.EOFException;
-import java.io.Serial;
-import java.util.Arrays;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.Serial;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

@@ -35,8 +35,8 @@ import javax.net.ssl.X509TrustManager;
 
 /** Whom a TLS connection to a registry trusts: Java's own authorities, the host's bundle, those of {@code ca}. */
 final class TlsContext {
-    private static final Pattern PRIVATE_KEY = Pattern.compile(
-            "-----BEGIN ([A-Z ]*)PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END \\1PRIVATE KEY-----");
+    private static final Pattern PRIVATE_KEY =
+            Pattern.compile("-----BEGIN ([A-Z ]*)PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END \\1PRIVATE KEY-----");
     private static final Pattern CERTIFICATE = Pattern.compile(
             "-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----");
     private static final String NO_PASSWORD = "";
@@ -101,8 +101,7 @@ final class TlsContext {
         List<Certificate> found = new ArrayList<>();
         Matcher matcher = CERTIFICATE.matcher(Files.readString(file, StandardCharsets.ISO_8859_1));
         while (matcher.find()) {
-            try (InputStream one =
-                    new ByteArrayInputStream(matcher.group().getBytes(StandardCharsets.ISO_8859_1))) {
+            try (InputStream one = new ByteArrayInputStream(matcher.group().getBytes(StandardCharsets.ISO_8859_1))) {
                 found.add(factory.generateCertificate(one));
             } catch (CertificateException e) {
                 if (!lenient) {
@@ -141,8 +140,8 @@ final class TlsContext {
         }
         PKCS8EncodedKeySpec encoded =
                 new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(matcher.group(2)));
-        InvalidKeySpecException failure = new InvalidKeySpecException(
-                file + " holds a private key that is neither RSA, EC nor EdDSA");
+        InvalidKeySpecException failure =
+                new InvalidKeySpecException(file + " holds a private key that is neither RSA, EC nor EdDSA");
         for (String algorithm : List.of("RSA", "EC", "EdDSA")) {
             try {
                 return KeyFactory.getInstance(algorithm).generatePrivate(encoded);
