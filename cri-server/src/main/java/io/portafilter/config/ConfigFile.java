@@ -236,7 +236,7 @@ public final class ConfigFile {
     }
 
     /** Levenshtein distance: insertions, deletions and replacements of one character. */
-    static int distance(String from, String to) {
+    public static int distance(String from, String to) {
         int[] row = new int[to.length() + 1];
         for (int j = 0; j < row.length; j++) {
             row[j] = j;
