@@ -1,6 +1,6 @@
 package io.portafilter.state;
 
-import io.portafilter.linux.ProcessRef;
+import io.portafilter.container.LaunchedContainer;
 import java.util.List;
 import java.util.Optional;
 
@@ -21,8 +21,7 @@ import java.util.Optional;
  * @param exitCode the exit status, or 128 plus the signal; meaningful once EXITED
  * @param reason CRI's short word for the end (Completed, Error, OOMKilled, StartError, Unknown); empty before it
  * @param message a sentence for people, may be empty
- * @param monitor the process that waits for {@code init}; both are absent while no launch is prepared or running
- * @param init the container's first process
+ * @param launched its processes; absent while no launch is prepared or running
  * @param bootId the boot that the process references belong to (/proc/sys/kernel/random/boot_id)
  */
 public record ContainerRecord(
@@ -43,8 +42,7 @@ public record ContainerRecord(
         int exitCode,
         String reason,
         String message,
-        Optional<ProcessRef> monitor,
-        Optional<ProcessRef> init,
+        Optional<LaunchedContainer> launched,
         String bootId) {
 
     public ContainerRecord {
@@ -52,23 +50,23 @@ public record ContainerRecord(
     }
 
     /** The same container with a prepared launch of the boot {@code newBootId}. */
-    public ContainerRecord prepared(ProcessRef newMonitor, ProcessRef newInit, String newBootId) {
-        return with(state, startedAtNanos, Optional.of(newMonitor), Optional.of(newInit), newBootId);
+    public ContainerRecord prepared(LaunchedContainer prepared, String newBootId) {
+        return with(state, startedAtNanos, Optional.of(prepared), newBootId);
     }
 
     /** The same container without a prepared launch: to be prepared again when it is started. */
     public ContainerRecord unprepared() {
-        return with(state, startedAtNanos, Optional.empty(), Optional.empty(), bootId);
+        return with(state, startedAtNanos, Optional.empty(), bootId);
     }
 
     /** The same container, about to run: committed before the gate opens. */
     public ContainerRecord starting(long atNanos) {
-        return with(ContainerState.STARTING, atNanos, monitor, init, bootId);
+        return with(ContainerState.STARTING, atNanos, launched, bootId);
     }
 
     /** The same container, its program running. */
     public ContainerRecord running(long atNanos) {
-        return with(ContainerState.RUNNING, atNanos, monitor, init, bootId);
+        return with(ContainerState.RUNNING, atNanos, launched, bootId);
     }
 
     /** The same container, ended; a clock that went backwards does not make it end before its start. */
@@ -91,7 +89,6 @@ public record ContainerRecord(
                 code,
                 why,
                 sentence,
-                Optional.empty(),
                 Optional.empty(),
                 bootId);
     }
@@ -116,16 +113,14 @@ public record ContainerRecord(
                 exitCode,
                 reason,
                 message,
-                monitor,
-                init,
+                launched,
                 bootId);
     }
 
     private ContainerRecord with(
             ContainerState newState,
             long newStartedAtNanos,
-            Optional<ProcessRef> newMonitor,
-            Optional<ProcessRef> newInit,
+            Optional<LaunchedContainer> newLaunched,
             String newBootId) {
         return new ContainerRecord(
                 id,
@@ -145,8 +140,7 @@ public record ContainerRecord(
                 exitCode,
                 reason,
                 message,
-                newMonitor,
-                newInit,
+                newLaunched,
                 newBootId);
     }
 }

@@ -1,6 +1,6 @@
 package io.portafilter.state;
 
-import io.portafilter.linux.ProcessRef;
+import io.portafilter.container.LaunchedPod;
 import java.util.Optional;
 
 /**
@@ -9,8 +9,7 @@ import java.util.Optional;
  * @param id 64 lower-case hexadecimal digits
  * @param request the serialised RunPodSandboxRequest
  * @param createdAtNanos nanoseconds since the epoch
- * @param monitor the process that waits for {@code pause}; both are absent until the sandbox was launched
- * @param pause the first process of the sandbox, which holds its namespaces
+ * @param launched its processes; absent before the sandbox was launched and after its end
  * @param bootId the boot that the process references belong to (/proc/sys/kernel/random/boot_id)
  * @param runtimeHandler as requested; empty for the default
  */
@@ -23,8 +22,7 @@ public record PodRecord(
         Bytes request,
         long createdAtNanos,
         PodState state,
-        Optional<ProcessRef> monitor,
-        Optional<ProcessRef> pause,
+        Optional<LaunchedPod> launched,
         String bootId,
         String runtimeHandler) {
 
@@ -39,7 +37,6 @@ public record PodRecord(
                 request,
                 createdAtNanos,
                 PodState.NOTREADY,
-                Optional.empty(),
                 Optional.empty(),
                 bootId,
                 runtimeHandler);

@@ -1,6 +1,7 @@
 package io.portafilter.state;
 
-import io.portafilter.linux.ProcessRef;
+import io.portafilter.container.LaunchedContainer;
+import io.portafilter.container.LaunchedPod;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,7 +39,7 @@ public record Recovery(List<PodFate> pods, List<ContainerFate> containers) {
         record Became(PodRecord pod) implements PodFate {}
 
         /** READY if these processes are still there. */
-        record Reopen(PodRecord pod, ProcessRef monitor, ProcessRef pause) implements PodFate {}
+        record Reopen(PodRecord pod, LaunchedPod launched) implements PodFate {}
     }
 
     /** What becomes of a container. */
@@ -52,7 +53,7 @@ public record Recovery(List<PodFate> pods, List<ContainerFate> containers) {
         record Became(ContainerRecord container) implements ContainerFate {}
 
         /** Runs if its monitor is still there, else its exit file tells how it ended. */
-        record Reopen(ContainerRecord container, ProcessRef monitor, ProcessRef init) implements ContainerFate {}
+        record Reopen(ContainerRecord container, LaunchedContainer launched) implements ContainerFate {}
     }
 
     /** What the kernel and the exit file say of a container that was started. */
@@ -91,12 +92,10 @@ public record Recovery(List<PodFate> pods, List<ContainerFate> containers) {
         return switch (pod.state()) {
             case NOTREADY -> new PodFate.Kept(pod);
             case READY -> {
-                if (!pod.bootId().equals(bootId)
-                        || pod.monitor().isEmpty()
-                        || pod.pause().isEmpty()) {
+                if (!pod.bootId().equals(bootId) || pod.launched().isEmpty()) {
                     yield new PodFate.Became(pod.notReady());
                 }
-                yield new PodFate.Reopen(pod, pod.monitor().get(), pod.pause().get());
+                yield new PodFate.Reopen(pod, pod.launched().get());
             }
         };
     }
@@ -110,7 +109,7 @@ public record Recovery(List<PodFate> pods, List<ContainerFate> containers) {
                     yield new ContainerFate.Became(lost(container, nowNanos, "the machine was started anew"));
                 }
                 // The gates' pipes closed with the earlier server, so its prepared process has ended.
-                yield container.monitor().isPresent()
+                yield container.launched().isPresent()
                         ? new ContainerFate.Became(container.unprepared())
                         : new ContainerFate.Kept(container);
             }
@@ -118,11 +117,10 @@ public record Recovery(List<PodFate> pods, List<ContainerFate> containers) {
                 if (!sameBoot) {
                     yield new ContainerFate.Became(lost(container, nowNanos, "the machine was started anew"));
                 }
-                if (container.monitor().isEmpty() || container.init().isEmpty()) {
+                if (container.launched().isEmpty()) {
                     yield new ContainerFate.Became(lost(container, nowNanos, "no process is recorded"));
                 }
-                yield new ContainerFate.Reopen(
-                        container, container.monitor().get(), container.init().get());
+                yield new ContainerFate.Reopen(container, container.launched().get());
             }
         };
     }

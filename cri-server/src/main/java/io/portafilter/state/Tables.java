@@ -1,5 +1,7 @@
 package io.portafilter.state;
 
+import io.portafilter.container.LaunchedContainer;
+import io.portafilter.container.LaunchedPod;
 import io.portafilter.linux.ProcessRef;
 import java.io.IOException;
 import java.sql.Connection;
@@ -107,8 +109,8 @@ final class Tables implements AutoCloseable {
         row.setBytes(6, pod.request().toByteArray());
         row.setLong(7, pod.createdAtNanos());
         row.setString(8, pod.state().name());
-        process(row, 9, pod.monitor());
-        process(row, 11, pod.pause());
+        process(row, 9, pod.launched().map(LaunchedPod::monitor));
+        process(row, 11, pod.launched().map(LaunchedPod::pause));
         row.setString(13, pod.bootId());
         row.setString(14, pod.runtimeHandler());
         row.executeUpdate();
@@ -119,6 +121,7 @@ final class Tables implements AutoCloseable {
         try (Statement statement = connection.createStatement();
                 ResultSet row = statement.executeQuery("SELECT * FROM pods")) {
             while (row.next()) {
+                Optional<ProcessRef> pause = process(row, 11);
                 pods.add(new PodRecord(
                         row.getString(1),
                         row.getString(2),
@@ -128,8 +131,7 @@ final class Tables implements AutoCloseable {
                         Bytes.copyOf(row.getBytes(6)),
                         row.getLong(7),
                         PodState.valueOf(row.getString(8)),
-                        process(row, 9),
-                        process(row, 11),
+                        process(row, 9).flatMap(monitor -> pause.map(first -> new LaunchedPod(monitor, first))),
                         row.getString(13),
                         row.getString(14)));
             }
@@ -156,8 +158,8 @@ final class Tables implements AutoCloseable {
         row.setInt(15, container.exitCode());
         row.setString(16, container.reason());
         row.setString(17, container.message());
-        process(row, 18, container.monitor());
-        process(row, 20, container.init());
+        process(row, 18, container.launched().map(LaunchedContainer::monitor));
+        process(row, 20, container.launched().map(LaunchedContainer::init));
         row.setString(22, container.bootId());
         row.executeUpdate();
     }
@@ -167,6 +169,7 @@ final class Tables implements AutoCloseable {
         try (Statement statement = connection.createStatement();
                 ResultSet row = statement.executeQuery("SELECT * FROM containers")) {
             while (row.next()) {
+                Optional<ProcessRef> init = process(row, 20);
                 containers.add(new ContainerRecord(
                         row.getString(1),
                         row.getString(2),
@@ -185,8 +188,7 @@ final class Tables implements AutoCloseable {
                         row.getInt(15),
                         row.getString(16),
                         row.getString(17),
-                        process(row, 18),
-                        process(row, 20),
+                        process(row, 18).flatMap(monitor -> init.map(first -> new LaunchedContainer(monitor, first))),
                         row.getString(22)));
             }
         }
