@@ -115,7 +115,7 @@ public record Credentials(long uid, long gid, List<Long> groups, String userName
         String name = user.account().map(ImageAccounts.User::name).orElse("");
         String home = user.account()
                 .map(ImageAccounts.User::home)
-                .filter(path -> path.startsWith("/"))
+                .filter(path -> path.startsWith("/") && path.indexOf('\0') < 0)
                 .orElse("/");
         return new Credentials(user.uid(), gid, allGroups(gid, name, asked, accounts), name, home);
     }

@@ -3,15 +3,18 @@ package io.portafilter.security;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.portafilter.linux.Architecture;
 import io.portafilter.linux.CapabilitySet;
+import io.portafilter.linux.KernelException;
 import io.portafilter.linux.Libseccomp;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
@@ -48,6 +51,15 @@ public final class SeccompCompiler {
     }
 
     /**
+     * A profile from a file for a container with this bounding set.
+     *
+     * @throws SecurityRefusal for a malformed profile, with the place, or if the host has no libseccomp
+     */
+    public static SeccompCompilation localhost(SeccompRequest.Localhost file, CapabilitySet bounding, HostFacts host) {
+        return SHARED.compiled(SeccompProfileReader.read(file), bounding, host);
+    }
+
+    /**
      * Compiles the filters that most containers get, so that no launch waits for it. Does nothing without libseccomp.
      */
     public static void warmUp(HostFacts host) {
@@ -68,7 +80,8 @@ public final class SeccompCompiler {
             return known.get();
         }
         // Outside the lock: at worst two threads compile the same.
-        SeccompCompilation fresh = compile(profile, relevant, host.architecture(), host.kernel());
+        SeccompCompilation fresh =
+                compile(Libseccomp.installed(), profile, relevant, host.architecture(), host.kernel());
         remember(key, fresh);
         return fresh;
     }
@@ -86,17 +99,21 @@ public final class SeccompCompiler {
 
     /** Compiles without looking at what is remembered. */
     static SeccompCompilation compile(
-            SeccompProfile profile, CapabilitySet bounding, Architecture architecture, KernelVersion kernel) {
-        Libseccomp library = Libseccomp.installed()
-                .orElseThrow(() -> new SecurityRefusal(
-                        "seccomp",
-                        "the profile " + profile.name() + " cannot be compiled: this host has no libseccomp.so.2",
-                        "install the package libseccomp2, or ask for Unconfined"));
+            Optional<Libseccomp> installed,
+            SeccompProfile profile,
+            CapabilitySet bounding,
+            Architecture architecture,
+            KernelVersion kernel) {
+        Libseccomp library = installed.orElseThrow(() -> new SecurityRefusal(
+                "seccomp",
+                "the profile " + profile.name() + " cannot be compiled: this host has no libseccomp.so.2",
+                "install the package libseccomp2, or ask for Unconfined"));
         List<SeccompRule> asked = profile.rules(bounding, architecture, kernel);
-        boolean allModes = requireCompilable(profile, asked);
+        requireCompilable(profile, asked);
+        requireNoContradiction(profile, asked);
 
         TreeSet<String> unknown = new TreeSet<>();
-        List<Libseccomp.Rule> rules = new ArrayList<>();
+        Set<Libseccomp.Rule> rules = new LinkedHashSet<>();
         for (SeccompRule rule : asked) {
             OptionalInt number = library.number(rule.syscall());
             if (number.isEmpty()) {
@@ -106,10 +123,12 @@ public final class SeccompCompiler {
             }
         }
         byte[] prologue = prologue(library, profile, asked, architecture);
-        byte[] filter = library.compile(profile.defaultAction(), architectures(architecture, allModes), rules);
-        if (allModes && !fits(prologue, filter)) {
-            allModes = false;
-            filter = library.compile(profile.defaultAction(), architectures(architecture, false), rules);
+        List<Integer> own = List.of(SeccompModes.own(architecture));
+        List<Integer> modes = tooManyForAllModes(rules) ? own : profile.modes().on(architecture);
+        byte[] filter = compile(library, profile, modes, rules);
+        if (!fits(prologue, filter) && modes.size() > 1) {
+            modes = own;
+            filter = compile(library, profile, modes, rules);
         }
         if (!fits(prologue, filter)) {
             throw tooLarge(
@@ -121,17 +140,57 @@ public final class SeccompCompiler {
                 .put(prologue)
                 .put(filter)
                 .array();
-        return new SeccompCompilation(new SeccompProgram(whole, 0, profile.name()), List.copyOf(unknown), allModes);
+        return new SeccompCompilation(
+                new SeccompProgram(whole, profile.flags(), profile.name()), List.copyOf(unknown), modes.size() > 1);
     }
 
-    /** Whether the filter can know the processor's other modes as well. */
-    private static boolean requireCompilable(SeccompProfile profile, List<SeccompRule> rules) {
+    private static byte[] compile(
+            Libseccomp library, SeccompProfile profile, List<Integer> modes, Set<Libseccomp.Rule> rules) {
+        try {
+            return library.compile(profile.defaultAction(), modes, List.copyOf(rules));
+        } catch (KernelException e) {
+            throw new SecurityRefusal(
+                    "seccomp",
+                    "libseccomp refuses the profile " + profile.name() + ": " + e.getMessage(),
+                    "give a profile that this version of the library can compile");
+        }
+    }
+
+    private static void requireCompilable(SeccompProfile profile, List<SeccompRule> rules) {
         long conditioned =
                 rules.stream().filter(rule -> !rule.conditions().isEmpty()).count();
         if (rules.size() > MAX_RULES || conditioned > MAX_CONDITIONED_RULES) {
             throw tooLarge(profile, rules.size() + " rules, " + conditioned + " of them with conditions");
         }
-        return conditioned <= MAX_CONDITIONED_RULES_FOR_ALL_MODES;
+    }
+
+    /**
+     * Refuses a call with one answer in general and another under a condition or in general: libseccomp would drop one
+     * of the two without a word.
+     */
+    private static void requireNoContradiction(SeccompProfile profile, List<SeccompRule> rules) {
+        Map<String, Integer> general = new HashMap<>();
+        for (SeccompRule rule : rules) {
+            if (rule.conditions().isEmpty() && rule.action() != profile.defaultAction()) {
+                var _ = general.putIfAbsent(rule.syscall(), rule.action());
+            }
+        }
+        for (SeccompRule rule : rules) {
+            int answer = general.getOrDefault(rule.syscall(), rule.action());
+            if (rule.action() != answer && rule.action() != profile.defaultAction()) {
+                throw new SecurityRefusal(
+                        "seccomp",
+                        "the profile " + profile.name() + " answers " + AccountId.shortened(rule.syscall())
+                                + " with both " + SeccompAction.text(answer) + " and "
+                                + SeccompAction.text(rule.action()),
+                        "let the conditions of its entries exclude one another");
+            }
+        }
+    }
+
+    private static boolean tooManyForAllModes(Set<Libseccomp.Rule> rules) {
+        return rules.stream().filter(rule -> !rule.comparisons().isEmpty()).count()
+                > MAX_CONDITIONED_RULES_FOR_ALL_MODES;
     }
 
     private static boolean fits(byte[] prologue, byte[] filter) {
@@ -141,19 +200,6 @@ public final class SeccompCompiler {
     private static SecurityRefusal tooLarge(SeccompProfile profile, String size) {
         return new SecurityRefusal(
                 "seccomp", "the profile " + profile.name() + " has " + size, "give a profile with fewer rules");
-    }
-
-    private static List<Integer> architectures(Architecture architecture, boolean allModes) {
-        return switch (architecture) {
-            case X86_64 ->
-                allModes
-                        ? List.of(Libseccomp.SCMP_ARCH_X86_64, Libseccomp.SCMP_ARCH_X86, Libseccomp.SCMP_ARCH_X32)
-                        : List.of(Libseccomp.SCMP_ARCH_X86_64);
-            case AARCH64 ->
-                allModes
-                        ? List.of(Libseccomp.SCMP_ARCH_AARCH64, Libseccomp.SCMP_ARCH_ARM)
-                        : List.of(Libseccomp.SCMP_ARCH_AARCH64);
-        };
     }
 
     private record NarrowArgument(int number, int argument) {}

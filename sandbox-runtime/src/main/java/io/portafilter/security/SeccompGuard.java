@@ -19,15 +19,15 @@ sealed interface SeccompGuard {
         }
     }
 
-    /** The kernel is of this version or newer. */
-    record KernelAtLeast(KernelVersion version) implements SeccompGuard {}
+    /** The kernel is of this version or newer, or it is older. */
+    record KernelAtLeast(KernelVersion version, boolean wanted) implements SeccompGuard {}
 
     /** Whether the guard lets its row in. */
     default boolean holds(CapabilitySet bounding, Architecture architecture, KernelVersion kernel) {
         return switch (this) {
             case HasCapability(Capability capability, boolean wanted) -> bounding.contains(capability) == wanted;
             case OnArchitecture(Set<String> names, boolean wanted) -> names.contains(goName(architecture)) == wanted;
-            case KernelAtLeast(KernelVersion version) -> kernel.compareTo(version) >= 0;
+            case KernelAtLeast(KernelVersion version, boolean wanted) -> (kernel.compareTo(version) >= 0) == wanted;
         };
     }
 

@@ -66,8 +66,7 @@ public record SecurityPlan(
         return of(asked, accounts, host, Libseccomp.installed().isEmpty());
     }
 
-    private static SecurityPlan of(
-            SecurityRequest asked, ImageAccounts accounts, HostFacts host, boolean withoutCompiler) {
+    static SecurityPlan of(SecurityRequest asked, ImageAccounts accounts, HostFacts host, boolean withoutCompiler) {
         Credentials user = Credentials.resolve(asked.user(), accounts);
         asked.ids().ifPresent(ids -> requireMapped(user, ids));
         CapabilitySets capabilities = CapabilitySets.of(asked.capabilities(), asked.privileged(), user.isRoot(), host);
@@ -103,20 +102,18 @@ public record SecurityPlan(
             SeccompRequest asked, CapabilitySet bounding, HostFacts host, boolean withoutCompiler, List<String> notes) {
         return switch (asked) {
             case Unconfined() -> Optional.empty();
-            case RuntimeDefault() -> {
-                if (withoutCompiler) {
-                    yield Optional.of(killing("RuntimeDefault"));
-                }
-                SeccompCompilation compiled = SeccompCompiler.runtimeDefault(bounding, host);
-                notes.addAll(compilationNotes(compiled));
-                yield Optional.of(compiled.program());
-            }
-            case Localhost(String path, String _) ->
-                throw new SecurityRefusal(
-                        "seccomp",
-                        "the profile " + AccountId.shortened(path) + ": profiles from files are not supported yet",
-                        "use RuntimeDefault or Unconfined");
+            case RuntimeDefault() when withoutCompiler -> Optional.of(killing("RuntimeDefault"));
+            case RuntimeDefault() -> Optional.of(compiled(SeccompCompiler.runtimeDefault(bounding, host), notes));
+            case Localhost file
+            when withoutCompiler ->
+                Optional.of(killing(SeccompProfileReader.read(file).name()));
+            case Localhost file -> Optional.of(compiled(SeccompCompiler.localhost(file, bounding, host), notes));
         };
+    }
+
+    private static SeccompProgram compiled(SeccompCompilation compilation, List<String> notes) {
+        notes.addAll(compilationNotes(compilation));
+        return compilation.program();
     }
 
     /** {@code ret KILL_PROCESS}: harmless should it ever be loaded. */

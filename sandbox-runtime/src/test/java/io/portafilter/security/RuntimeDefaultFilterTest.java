@@ -196,7 +196,8 @@ class RuntimeDefaultFilterTest {
     }
 
     private static SeccompCompilation compile(CapabilitySet bounding, KernelVersion kernel) {
-        return SeccompCompiler.compile(SeccompProfile.runtimeDefault(), bounding, Architecture.X86_64, kernel);
+        return SeccompCompiler.compile(
+                Libseccomp.installed(), SeccompProfile.runtimeDefault(), bounding, Architecture.X86_64, kernel);
     }
 
     // ---- what the table says

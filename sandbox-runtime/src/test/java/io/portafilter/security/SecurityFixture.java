@@ -143,7 +143,16 @@ final class SecurityFixture {
     }
 
     SecurityPlan plan() {
-        SecurityRequest request = new SecurityRequest(
+        return SecurityPlan.of(request(), accounts, host);
+    }
+
+    /** As on a host without libseccomp, for showing alone. */
+    SecurityPlan planWithoutCompiler() {
+        return SecurityPlan.of(request(), accounts, host, true);
+    }
+
+    private SecurityRequest request() {
+        return new SecurityRequest(
                 privileged,
                 privileged,
                 new CapabilityRequest(add, drop, ambient),
@@ -154,7 +163,6 @@ final class SecurityFixture {
                 readOnly,
                 seccomp,
                 ids);
-        return SecurityPlan.of(request, accounts, host);
     }
 
     Credentials user() {

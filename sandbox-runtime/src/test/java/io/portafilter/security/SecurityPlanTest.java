@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.portafilter.linux.Architecture;
 import io.portafilter.linux.Capability;
 import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.Libseccomp;
@@ -115,13 +116,30 @@ class SecurityPlanTest {
     }
 
     @Test
-    void refusesProfilesFromFilesInsteadOfRunningWithout() {
+    void refusesAFilterThatCannotBeCompiledInsteadOfRunningWithout() {
         assertThatExceptionOfType(SecurityRefusal.class)
-                .isThrownBy(() -> container()
-                        .seccomp(new Localhost("/var/lib/kubelet/seccomp/x.json", "{}"))
-                        .plan())
-                .withMessageContaining("/var/lib/kubelet/seccomp/x.json")
-                .withMessageContaining("not supported yet");
+                .isThrownBy(() -> SeccompCompiler.compile(
+                        Optional.empty(),
+                        SeccompProfile.runtimeDefault(),
+                        CapabilitySets.DEFAULT,
+                        Architecture.X86_64,
+                        SecurityFixture.host().kernel()))
+                .withMessage("seccomp: the profile RuntimeDefault cannot be compiled: this host has no"
+                        + " libseccomp.so.2; install the package libseccomp2, or ask for Unconfined");
+    }
+
+    @Test
+    void showsAFilterThatKillsWhereItCannotCompileOne() {
+        for (SeccompRequest asked :
+                List.of(new RuntimeDefault(), new Localhost("/p.json", "{\"defaultAction\": \"SCMP_ACT_ALLOW\"}"))) {
+            SecurityPlan plan = container().seccomp(asked).planWithoutCompiler();
+            assertThat(BpfEvaluator.evaluate(plan.seccomp().orElseThrow(), BpfEvaluator.AUDIT_ARCH_X86_64, 0))
+                    .isEqualTo(SeccompAction.SECCOMP_RET_KILL_PROCESS);
+            assertThat(plan.describe())
+                    .anyMatch(line ->
+                            line.startsWith("seccomp") && line.endsWith("(not compiled: there is no libseccomp here)"));
+        }
+        assertThat(container().planWithoutCompiler().seccomp()).isEmpty();
     }
 
     @Test
