@@ -587,6 +587,7 @@ public final class Kernel {
 
     // ---- changing directories
 
+    /** Makes a directory; the process's umask applies to {@code mode}. */
     public static void mkdirat(Fd directory, String path, int mode) {
         try (Call call = Call.of(SystemCall.MKDIRAT)) {
             call.add(directory).add(path).add(mode).run();
@@ -623,6 +624,7 @@ public final class Kernel {
         }
     }
 
+    /** Makes a hard link; {@code AT_SYMLINK_FOLLOW} and {@code AT_EMPTY_PATH} are for {@code from}. */
     public static void linkat(Fd fromDirectory, String from, Fd toDirectory, String to, int flags) {
         try (Call call = Call.of(SystemCall.LINKAT)) {
             call.add(fromDirectory)
@@ -641,10 +643,12 @@ public final class Kernel {
         }
     }
 
+    /** Removes an empty directory. */
     public static void rmdirat(Fd directory, String path) {
         unlinkat(directory, path, AT_REMOVEDIR);
     }
 
+    /** Renames; {@code RENAME_*} flags, 0 replaces what is there. */
     public static void renameat2(Fd fromDirectory, String from, Fd toDirectory, String to, int flags) {
         try (Call call = Call.of(SystemCall.RENAMEAT2)) {
             call.add(fromDirectory)
@@ -769,6 +773,7 @@ public final class Kernel {
         }
     }
 
+    /** Removes an extended attribute of an open file; ENODATA if it has none of this name. */
     public static void removexattr(Fd file, String name) {
         try (Call call = Call.of(SystemCall.REMOVEXATTR)) {
             call.add(file.path()).add(name).run();
@@ -925,6 +930,7 @@ public final class Kernel {
         }
     }
 
+    /** Unmounts what is mounted last at a path: {@code MNT_*}, {@code UMOUNT_NOFOLLOW}. */
     public static void umount2(String target, int flags) {
         try (Call call = Call.of(SystemCall.UMOUNT2)) {
             call.add(target).add(flags).run();
@@ -977,6 +983,7 @@ public final class Kernel {
         }
     }
 
+    /** Sends a signal to a process by its number, which may be another's by now: see {@link #pidfdSendSignal}. */
     public static void kill(int pid, int signal) {
         try (Call call = Call.of(SystemCall.KILL)) {
             call.add(pid).add(signal).run();
@@ -1135,6 +1142,7 @@ public final class Kernel {
 
     // ---- watching files
 
+    /** An instance that reports changes of files; {@code flags} such as {@code IN_NONBLOCK}; inotify(7). */
     @MustBeClosed
     public static Fd inotifyInit(int flags) {
         try (Call call = Call.of(SystemCall.INOTIFY_INIT1)) {
@@ -1217,6 +1225,7 @@ public final class Kernel {
         }
     }
 
+    /** A socket in the network namespace of the calling thread. */
     @MustBeClosed
     public static Fd socket(int family, int type, int protocol) {
         try (Call call = Call.of(SystemCall.SOCKET)) {

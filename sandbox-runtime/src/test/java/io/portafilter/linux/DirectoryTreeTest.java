@@ -79,9 +79,21 @@ class DirectoryTreeTest {
         withDirectory(parent -> {
             byte[] name = {(byte) 0xfe, 'x', (byte) 0x80};
             Kernel.mkdirat(parent, "tree", 0700);
-            Kernel.mkdirat(parent, "tree/" + KernelText.decode(name, 0, name.length), 0);
+            Kernel.mkdirat(parent, "tree/" + KernelText.decode(name, 0, name.length), 0700);
             assertThat(Kernel.removeTree(parent, "tree")).isTrue();
             assertThat(Kernel.list(parent)).isEmpty();
+        });
+    }
+
+    @Test
+    void aDirectoryWithoutPermissionsIsRemovedToo() {
+        Needs.capability(Capability.CAP_DAC_OVERRIDE);
+        withDirectory(parent -> {
+            Kernel.mkdirat(parent, "tree", 0700);
+            Kernel.mkdirat(parent, "tree/closed", 0700);
+            Kernel.mkdirat(parent, "tree/closed/below", 0);
+            Kernel.fchmodat(parent, "tree/closed", 0);
+            assertThat(Kernel.removeTree(parent, "tree")).isTrue();
         });
     }
 
