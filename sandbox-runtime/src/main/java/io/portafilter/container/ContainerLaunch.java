@@ -44,6 +44,10 @@ public final class ContainerLaunch implements AutoCloseable {
 
     private final ContainerPlan plan;
     private final PreparedLaunch launch;
+
+    /** What is written here makes the monitor stay after its program's end, until it is killed. */
+    private final Fd stay;
+
     private final Cgroup cgroup;
     private final int preparedPid;
     private final LaunchedContainer prepared;
@@ -54,6 +58,7 @@ public final class ContainerLaunch implements AutoCloseable {
     private ContainerLaunch(
             ContainerPlan plan,
             PreparedLaunch launch,
+            Fd stay,
             Cgroup cgroup,
             int preparedPid,
             LaunchedContainer prepared,
@@ -62,6 +67,7 @@ public final class ContainerLaunch implements AutoCloseable {
             Rollback undo) {
         this.plan = plan;
         this.launch = launch;
+        this.stay = stay;
         this.cgroup = cgroup;
         this.preparedPid = preparedPid;
         this.prepared = prepared;
@@ -112,6 +118,9 @@ public final class ContainerLaunch implements AutoCloseable {
             logPipe(Slot.Role.STDOUT_READ, Slot.Role.STDOUT_WRITE, plan, descriptors);
             logPipe(Slot.Role.STDERR_READ, Slot.Role.STDERR_WRITE, plan, descriptors);
             descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.stateDirectory()));
+            Pipe stay = Kernel.pipe2(O_CLOEXEC | O_NONBLOCK);
+            undo.add(stay.write()::close);
+            descriptors.give(Slot.Role.STAY, stay.read());
             ContainerProgram program = ContainerProgram.of(plan);
             PreparedLaunch launch = PreparedLaunch.start(
                     host,
@@ -128,7 +137,15 @@ public final class ContainerLaunch implements AutoCloseable {
                 launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children");
             }
             return new ContainerLaunch(
-                    plan, launch, cgroup, pid, prepared, NamespaceInodes.of(podMonitor), points, undo.transfer());
+                    plan,
+                    launch,
+                    stay.write(),
+                    cgroup,
+                    pid,
+                    prepared,
+                    NamespaceInodes.of(podMonitor),
+                    points,
+                    undo.transfer());
         }
     }
 
@@ -284,20 +301,28 @@ public final class ContainerLaunch implements AutoCloseable {
     }
 
     /**
-     * Opens the gate and returns once the program runs.
+     * Opens the gate and returns once the program runs. From now on the monitor stays when the program has ended: who
+     * has read its log pipes and its exit file kills it.
      *
      * @throws LaunchException if it cannot be executed; the container has then ended
      */
     public LaunchedContainer execute() {
-        launch.openGate();
-        ProcessRef init = prepared.init();
-        if (plan.pidMode() != PidMode.CONTAINER) {
-            int pid = launch.status().awaitStarted(2);
-            init = lookUp(pid).orElse(init);
+        Kernel.writeFully(stay, new byte[] {1});
+        try {
+            launch.openGate();
+            ProcessRef init = prepared.init();
+            if (plan.pidMode() != PidMode.CONTAINER) {
+                int pid = launch.status().awaitStarted(2);
+                init = lookUp(pid).orElse(init);
+            }
+            launch.status().awaitExecuted(EXECUTE_LIMIT);
+            LaunchCheck.compareRunning(plan, init);
+            return new LaunchedContainer(prepared.monitor(), init);
+        } catch (RuntimeException e) {
+            // it would stay
+            launch.monitor().kill();
+            throw e;
         }
-        launch.status().awaitExecuted(EXECUTE_LIMIT);
-        LaunchCheck.compareRunning(plan, init);
-        return new LaunchedContainer(prepared.monitor(), init);
     }
 
     /** Commits: from now on only the monitor's own end ends the container. The caller closes the monitor. */
@@ -306,6 +331,7 @@ public final class ContainerLaunch implements AutoCloseable {
     public Monitor release() {
         undo.forget();
         points.close();
+        stay.close();
         return launch.finish();
     }
 

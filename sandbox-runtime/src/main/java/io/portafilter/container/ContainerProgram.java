@@ -31,7 +31,7 @@ import java.util.Objects;
 record ContainerProgram(LaunchProgram program, Slots slots) {
 
     /** How many descriptors the monitor keeps, the socket included. */
-    static final int KEPT = 7;
+    static final int KEPT = 8;
 
     /** Those, so that they can be found again in a monitor of an earlier server. */
     static final Slots KEPT_SLOTS = new Slots.Builder()
@@ -42,6 +42,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                     Role.STDERR_READ,
                     Role.STDERR_WRITE,
                     Role.STDIN,
+                    Role.STAY,
                     Role.MONITOR_SOCKET)
             .build();
 

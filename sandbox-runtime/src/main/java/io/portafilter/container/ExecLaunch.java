@@ -99,6 +99,7 @@ public final class ExecLaunch implements AutoCloseable {
                         STDERR_READ,
                         STDERR_WRITE,
                         STDIN,
+                        STAY,
                         MONITOR_SOCKET,
                         STATUS,
                         GATE,

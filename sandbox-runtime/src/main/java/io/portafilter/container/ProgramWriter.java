@@ -190,9 +190,32 @@ final class ProgramWriter {
         assembler.onError(childLost);
         assembler.place(write);
         call(SystemCall.WRITE, slot(Slot.Role.EXIT_FILE), at(second), number(128));
-        exit(0);
+        staysOrEnds();
         assembler.place(childLost);
         call(SystemCall.WRITE, slot(Slot.Role.EXIT_FILE), at(first), number(128));
+        staysOrEnds();
+    }
+
+    /**
+     * A monitor that was told to stay waits to be killed: the log pipes live as long as it does, and when no server is
+     * there, the last lines are in them. One whose launch was called off, or whose server died before, ends.
+     */
+    private void staysOrEnds() {
+        if (!slots.has(Slot.Role.STAY)) {
+            exit(0);
+            return;
+        }
+        Label end = new Label("end");
+        assembler.step("stay, if told so, until the server has read the log");
+        call(SystemCall.READ, slot(Slot.Role.STAY), at(Block.buffer("one byte", 8)), number(1));
+        assembler.onZero(end);
+        assembler.onError(end);
+        Label staying = new Label("staying");
+        assembler.place(staying);
+        call(SystemCall.PPOLL, ZERO, ZERO, ZERO, ZERO, ZERO);
+        assembler.continueAt(staying);
+        assembler.onError(staying);
+        assembler.place(end);
         exit(0);
     }
 

@@ -19,6 +19,8 @@ record Slot(Role role, int index) {
         STDERR_WRITE,
         /** Descriptor 0 of the program: the null device of the container's own /dev. */
         STDIN,
+        /** Non-blocking pipe whose one byte makes a monitor stay until the server has taken what it keeps. */
+        STAY,
         /** Socket over which the monitor is sent the namespaces to keep. */
         MONITOR_SOCKET,
         /** Write end of the pipe that tells the server how the launch goes. */
