@@ -1,0 +1,88 @@
+package io.portafilter.cri;
+
+import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.container.ContainerRequest;
+import io.portafilter.container.MountRequest;
+import io.portafilter.container.PidMode;
+import io.portafilter.cri.v1.ContainerConfig;
+import io.portafilter.cri.v1.CreateContainerRequest;
+import io.portafilter.image.ImageConfig;
+import io.portafilter.rootfs.DeviceNode;
+import io.portafilter.security.SecurityRequest;
+import io.portafilter.streaming.LogFile;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a CreateContainerRequest asks for, checked and merged with the image's configuration. Derived anew from the
+ * stored request and image configuration after a restart.
+ *
+ * @param podId the pod sandbox's full id
+ * @param log absent for a container without a log
+ * @param stopSignal the kernel's number
+ * @param mounts the request's volumes, and what the runtime puts there unless one of them covers it
+ * @param cgroupParent of this container: absolute path, or empty for the server's default
+ */
+record ContainerSpec(
+        Identity.Container identity,
+        String podId,
+        ContainerConfig config,
+        List<String> arguments,
+        List<String> environment,
+        String workingDirectory,
+        Optional<LogFile> log,
+        int stopSignal,
+        PidMode pidMode,
+        SecurityRequest security,
+        List<MountRequest> mounts,
+        CgroupLimits limits,
+        int oomScoreAdj,
+        String cgroupParent,
+        PodSpec pod) {
+
+    ContainerSpec {
+        arguments = List.copyOf(arguments);
+        environment = List.copyOf(environment);
+        mounts = List.copyOf(mounts);
+    }
+
+    /**
+     * Checks the whole request; throws before anything was done.
+     *
+     * @param podId the pod sandbox's full id
+     * @param pod what was asked for it
+     * @param image the configuration of the image
+     * @param files where the runtime's own files for this pod lie
+     */
+    static ContainerSpec of(
+            CreateContainerRequest request, String podId, PodSpec pod, ImageConfig image, PodFiles files) {
+        return ContainerRequests.check(request, podId, pod, image, files);
+    }
+
+    /** Where the parts of one container lie. */
+    record Place(Path writableDirectory, Path stateDirectory, String cgroupPath) {}
+
+    /** The request for the launch. */
+    ContainerRequest launch(String id, Place place, List<Path> layersTopFirst, List<DeviceNode> devices) {
+        return new ContainerRequest(
+                id,
+                podId,
+                identity.name(),
+                arguments,
+                environment,
+                workingDirectory,
+                pidMode,
+                pod.hostNetwork(),
+                pod.hostIpc(),
+                security,
+                mounts,
+                devices,
+                layersTopFirst,
+                place.writableDirectory(),
+                place.stateDirectory(),
+                place.cgroupPath(),
+                limits,
+                oomScoreAdj);
+    }
+}
