@@ -129,6 +129,8 @@ public final class Libseccomp {
 
         static native int seccomp_arch_add(long context, int architecture);
 
+        static native int seccomp_arch_remove(long context, int architecture);
+
         static native int seccomp_arch_native();
 
         static native int seccomp_syscall_resolve_name(String name);
@@ -169,7 +171,8 @@ public final class Libseccomp {
      * Compiles a filter. Takes some milliseconds, much more for thousands of rules, and holds the calling thread.
      *
      * @param defaultAction what happens to calls without a matching rule, as the kernel encodes it
-     * @param architectures {@code SCMP_ARCH_*}; calls of others end the calling thread
+     * @param architectures {@code SCMP_ARCH_*}, at least one, not necessarily this machine's; calls of others end the
+     *     calling thread
      * @param rules in any order
      * @return {@code struct sock_filter[]} in the machine's byte order
      * @throws KernelException if the library refuses a rule
@@ -184,6 +187,13 @@ public final class Libseccomp {
             check("seccomp_attr_set", "CTL_NNP, 0", Calls.seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, 0));
             for (int architecture : architectures) {
                 addArchitecture(context, architecture);
+            }
+            int machine = Calls.seccomp_arch_native();
+            if (!architectures.contains(machine)) {
+                check(
+                        "seccomp_arch_remove",
+                        "0x" + Integer.toHexString(machine),
+                        Calls.seccomp_arch_remove(context, machine));
             }
             NativeBuffer comparisons = NativeBuffer.allocate(MAX_ARGUMENTS * COMPARISON_BYTES);
             for (Rule rule : rules) {

@@ -214,7 +214,7 @@ public final class SeccompCompiler {
             Libseccomp library, SeccompProfile profile, List<SeccompRule> rules, Architecture architecture) {
         List<NarrowArgument> narrow = rules.stream()
                 .filter(SeccompRule::intArgument)
-                .flatMap(rule -> narrowArgument(library, rule).stream())
+                .flatMap(rule -> narrowArgument(library, rule, architecture).stream())
                 .distinct()
                 .toList();
         if (narrow.isEmpty()) {
@@ -253,8 +253,9 @@ public final class SeccompCompiler {
     }
 
     /** Nothing for a call that the machine's own mode does not have: such numbers are negative. */
-    private static Optional<NarrowArgument> narrowArgument(Libseccomp library, SeccompRule rule) {
-        OptionalInt number = library.number(rule.syscall());
+    private static Optional<NarrowArgument> narrowArgument(
+            Libseccomp library, SeccompRule rule, Architecture architecture) {
+        OptionalInt number = library.number(SeccompModes.own(architecture), rule.syscall());
         return number.isPresent() && number.getAsInt() >= 0
                 ? Optional.of(new NarrowArgument(
                         number.getAsInt(), rule.conditions().getFirst().argument()))

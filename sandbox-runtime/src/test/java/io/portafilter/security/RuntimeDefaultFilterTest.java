@@ -1,6 +1,7 @@
 package io.portafilter.security;
 
 import static io.portafilter.security.BpfEvaluator.AUDIT_ARCH_AARCH64;
+import static io.portafilter.security.BpfEvaluator.AUDIT_ARCH_ARM;
 import static io.portafilter.security.BpfEvaluator.AUDIT_ARCH_I386;
 import static io.portafilter.security.BpfEvaluator.AUDIT_ARCH_X86_64;
 import static io.portafilter.security.BpfEvaluator.X32_SYSCALL_BIT;
@@ -20,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -41,17 +43,21 @@ class RuntimeDefaultFilterTest {
     private static final KernelVersion OLD = new KernelVersion(4, 7);
     private static final int LAST_TRIED_NUMBER = 700;
 
-    /** A processor mode of an amd64 machine. */
+    /** A processor mode of a machine. */
     private enum Mode {
-        X86_64(AUDIT_ARCH_X86_64, Libseccomp.SCMP_ARCH_X86_64, 0),
-        I386(AUDIT_ARCH_I386, Libseccomp.SCMP_ARCH_X86, 0),
-        X32(AUDIT_ARCH_X86_64, Libseccomp.SCMP_ARCH_X32, X32_SYSCALL_BIT);
+        X86_64(Architecture.X86_64, AUDIT_ARCH_X86_64, Libseccomp.SCMP_ARCH_X86_64, 0),
+        I386(Architecture.X86_64, AUDIT_ARCH_I386, Libseccomp.SCMP_ARCH_X86, 0),
+        X32(Architecture.X86_64, AUDIT_ARCH_X86_64, Libseccomp.SCMP_ARCH_X32, X32_SYSCALL_BIT),
+        AARCH64(Architecture.AARCH64, AUDIT_ARCH_AARCH64, Libseccomp.SCMP_ARCH_AARCH64, 0),
+        ARM(Architecture.AARCH64, AUDIT_ARCH_ARM, Libseccomp.SCMP_ARCH_ARM, 0);
 
+        private final Architecture machine;
         private final int audit;
         private final int library;
         private final int bit;
 
-        Mode(int audit, int library, int bit) {
+        Mode(Architecture machine, int audit, int library, int bit) {
+            this.machine = machine;
             this.audit = audit;
             this.library = library;
             this.bit = bit;
@@ -80,17 +86,16 @@ class RuntimeDefaultFilterTest {
     @ParameterizedTest
     @MethodSource("boundingSets")
     void answersEveryNumberOfEveryModeAsTheTableSays(CapabilitySet bounding) {
-        SeccompProgram program = compile(bounding, MODERN).program();
         List<String> differences = new ArrayList<>();
         for (Mode mode : Mode.values()) {
+            SeccompProgram program = compile(bounding, MODERN, mode.machine).program();
             Map<Integer, String> names = namesByNumber(mode);
-            for (int plain = 0; plain <= LAST_TRIED_NUMBER; plain++) {
-                int number = plain | mode.bit;
+            for (int number : numbers(mode, names.keySet())) {
                 String name = names.getOrDefault(number, "");
                 for (long argument : argumentsFor(name, mode)) {
                     // libseccomp compares the lower half alone where a long has 32 bits, and so does the kernel
-                    long compared = mode == Mode.X86_64 ? argument : argument & 0xffff_ffffL;
-                    int expected = expected(name, compared, bounding, MODERN);
+                    long compared = mode == Mode.X32 ? argument & 0xffff_ffffL : argument;
+                    int expected = expected(name, compared, bounding, MODERN, mode.machine);
                     int actual = BpfEvaluator.evaluate(program, mode.audit, number, argument);
                     if (actual != expected) {
                         differences.add(mode + " " + number + " " + name + "(0x" + Long.toHexString(argument)
@@ -101,6 +106,15 @@ class RuntimeDefaultFilterTest {
             }
         }
         assertThat(differences).isEmpty();
+    }
+
+    /** All numbers up to a good margin, and the few far above that Arm has. */
+    private static Set<Integer> numbers(Mode mode, Set<Integer> known) {
+        Set<Integer> numbers = new TreeSet<>(known);
+        for (int plain = 0; plain <= LAST_TRIED_NUMBER; plain++) {
+            numbers.add(plain | mode.bit);
+        }
+        return numbers;
     }
 
     @Test
@@ -176,8 +190,8 @@ class RuntimeDefaultFilterTest {
         assertThat(unknown)
                 .allSatisfy(name -> assertThat(compiled.unknownNames().contains(name))
                         .isEqualTo(table().stream()
-                                .anyMatch(row ->
-                                        row[0].equals(name) && guarded(row[3], CapabilitySets.DEFAULT, MODERN))));
+                                .anyMatch(row -> row[0].equals(name)
+                                        && guarded(row[3], CapabilitySets.DEFAULT, MODERN, Architecture.X86_64))));
         assertThat(compiled.foreignArchitectures()).isTrue();
     }
 
@@ -196,8 +210,12 @@ class RuntimeDefaultFilterTest {
     }
 
     private static SeccompCompilation compile(CapabilitySet bounding, KernelVersion kernel) {
+        return compile(bounding, kernel, Architecture.X86_64);
+    }
+
+    private static SeccompCompilation compile(CapabilitySet bounding, KernelVersion kernel, Architecture machine) {
         return SeccompCompiler.compile(
-                Libseccomp.installed(), SeccompProfile.runtimeDefault(), bounding, Architecture.X86_64, kernel);
+                Libseccomp.installed(), SeccompProfile.runtimeDefault(), bounding, machine, kernel);
     }
 
     // ---- what the table says
@@ -280,16 +298,17 @@ class RuntimeDefaultFilterTest {
             default -> List.of(0L, 1L, 0xffff_ffffL);
         };
         List<Long> all = new ArrayList<>(narrow);
-        if (mode != Mode.I386) {
+        if (mode != Mode.I386 && mode != Mode.ARM) {
             narrow.forEach(value -> all.add(value | 1L << 32));
         }
         return all;
     }
 
-    private static int expected(String name, long argument, CapabilitySet bounding, KernelVersion kernel) {
+    private static int expected(
+            String name, long argument, CapabilitySet bounding, KernelVersion kernel, Architecture machine) {
         int answer = EPERM;
         for (String[] row : ROWS_BY_NAME.getOrDefault(name, List.of())) {
-            if (guarded(row[3], bounding, kernel) && holds(row[0], row[2], argument)) {
+            if (guarded(row[3], bounding, kernel, machine) && holds(row[0], row[2], argument)) {
                 answer = row[1].equals("ALLOW") ? ALLOW : ENOSYS;
             }
         }
@@ -309,7 +328,7 @@ class RuntimeDefaultFilterTest {
         };
     }
 
-    private static boolean guarded(String guards, CapabilitySet bounding, KernelVersion kernel) {
+    private static boolean guarded(String guards, CapabilitySet bounding, KernelVersion kernel, Architecture machine) {
         return guards.isEmpty()
                 || Arrays.stream(guards.split("; ", -1)).allMatch(guard -> {
                     if (guard.startsWith("has ")) {
@@ -319,7 +338,8 @@ class RuntimeDefaultFilterTest {
                         return !bounding.contains(Capability.valueOf(guard.substring(3)));
                     }
                     if (guard.startsWith("arch ")) {
-                        return List.of(guard.substring(5).split("\\|", -1)).contains("amd64");
+                        return List.of(guard.substring(5).split("\\|", -1))
+                                .contains(machine == Architecture.X86_64 ? "amd64" : "arm64");
                     }
                     if (guard.startsWith("kernel >= ")) {
                         return kernel.major() > 4 || kernel.minor() >= 8;
