@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The records: a SQLite file (WAL, synchronous FULL), and a copy in memory that all reading is done from. One thread
@@ -36,6 +37,7 @@ public final class Database implements AutoCloseable {
     private final LinkedBlockingQueue<Commit> queue = new LinkedBlockingQueue<>();
     private final Thread writer;
     private volatile boolean closed;
+    private final AtomicLong transactions = new AtomicLong();
 
     private Database(Path file, Connection connection) throws SQLException, IOException {
         this.file = file;
@@ -164,6 +166,11 @@ public final class Database implements AutoCloseable {
         }
     }
 
+    /** How many transactions were made: fewer than commits when these came together. */
+    long transactions() {
+        return transactions.get();
+    }
+
     private static Throwable cause(CompletionException e) {
         Throwable cause = e.getCause();
         return cause == null ? e : cause;
@@ -215,6 +222,7 @@ public final class Database implements AutoCloseable {
                 }
             }
             connection.commit();
+            transactions.incrementAndGet();
         } catch (SQLException | IOException | RuntimeException e) {
             try {
                 connection.rollback();
