@@ -12,6 +12,10 @@ import java.util.regex.Pattern;
  * @param access a subset of {@code rwm}: read, write, mknod
  */
 public record DeviceRule(char type, long major, long minor, String access) {
+    private static final Pattern ACCESS = Pattern.compile("(?!.*(.).*\\1)[rwm]{1,3}");
+    private static final long MAX_MAJOR = 0xfff;
+    private static final long MAX_MINOR = 0xfffff;
+
     /** Any major or minor number, {@code *} in the kernel's spelling. */
     public static final long ANY = -1;
 
@@ -33,10 +37,6 @@ public record DeviceRule(char type, long major, long minor, String access) {
             new DeviceRule('c', 5, 0, "rwm"), // tty
             new DeviceRule('c', 5, 2, "rwm"), // ptmx
             new DeviceRule('c', 136, ANY, "rwm")); // pts/*
-
-    private static final Pattern ACCESS = Pattern.compile("(?!.*(.).*\\1)[rwm]{1,3}");
-    private static final long MAX_MAJOR = 0xfff;
-    private static final long MAX_MINOR = 0xfffff;
 
     public DeviceRule {
         if (type != 'a' && type != 'b' && type != 'c') {

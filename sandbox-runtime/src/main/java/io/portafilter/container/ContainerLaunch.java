@@ -329,10 +329,11 @@ public final class ContainerLaunch implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
     public Monitor release() {
+        Monitor monitor = launch.finish();
         undo.forget();
         points.close();
         stay.close();
-        return launch.finish();
+        return monitor;
     }
 
     private static Optional<ProcessRef> lookUp(int pid) {

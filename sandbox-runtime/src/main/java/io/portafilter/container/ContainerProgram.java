@@ -65,6 +65,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                 .addAll(KEPT_SLOTS)
                 .add(Role.STATUS, Role.GATE, Role.PROGRESS, Role.ROOT, Role.DEVICES, Role.NULL_DEVICE)
                 .addMany(Role.MOUNT, plan.prepared().size())
+                .addMany(Role.SCRATCH, 2)
                 .addMany(Role.TASKS, plan.facts().cgroupTasksFiles())
                 .addIf(plan.facts().bornInCgroup(), Role.CGROUP)
                 .addIf(!plan.hostNetwork(), Role.NETWORK_NAMESPACE)
@@ -99,6 +100,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
 
             writer.assembler().place(joining);
             writer.dieWithParent();
+            writer.call(SystemCall.CLOSE, writer.slot(Role.MONITOR_SOCKET));
             writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
             writer.joinCgroups();
             cloneFromPause();
@@ -272,7 +274,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             // A mount is cloned from one that is attached: the host's /proc is about to go from here anyway.
             writer.assembler().step("attach the empty directory out of the way");
             Label empty = cloneFor(PausePlan.EMPTY);
-            int scratch = writer.slots().scratch() + 1;
+            int scratch = writer.slots().number(Slot.of(Role.SCRATCH, 1));
             writer.call(SystemCall.DUP3, new Operand.ResultOf(empty), number(scratch), number(O_CLOEXEC));
             writer.call(
                     SystemCall.MOUNT_SETATTR,

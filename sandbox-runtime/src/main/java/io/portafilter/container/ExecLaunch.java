@@ -108,6 +108,7 @@ public final class ExecLaunch implements AutoCloseable {
                         DEVICES,
                         NULL_DEVICE,
                         MOUNT,
+                        SCRATCH,
                         TASKS,
                         CGROUP,
                         HOST_MOUNT_NAMESPACE -> Optional.empty();

@@ -45,8 +45,11 @@ final class LaunchCheck {
             check.credentials(status);
             check.capabilities(status, ContainerProgram.untilFilter(plan.security()));
             check.same("no_new_privs", plan.security().noNewPrivileges(), status.noNewPrivileges());
+            // Root's, for a process that is not dumpable; the directory itself always shows the user.
             check.same(
-                    "owner of /proc/PID", 0, Kernel.fstat(process.descriptor()).uid());
+                    "owner of /proc/PID/stat",
+                    0,
+                    Kernel.statx(process.descriptor(), "stat", 0).uid());
             check.namespaces(process, pod);
             check.mounts(process.mounts());
             check.same("cgroups", cgroup.expectedProcLines(), lines(process.read("cgroup"), cgroup));

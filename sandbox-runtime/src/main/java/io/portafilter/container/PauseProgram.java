@@ -38,6 +38,7 @@ record PauseProgram(LaunchProgram program, Slots slots) {
                 .add(Role.EXIT_FILE, Role.MONITOR_SOCKET)
                 .add(Role.STATUS, Role.GATE, Role.PROGRESS, Role.ROOT)
                 .addMany(Role.MOUNT, 1)
+                .add(Role.SCRATCH)
                 .addMany(Role.TASKS, plan.facts().cgroupTasksFiles())
                 .addIf(plan.facts().bornInCgroup(), Role.CGROUP)
                 .build();
@@ -57,6 +58,7 @@ record PauseProgram(LaunchProgram program, Slots slots) {
 
         writer.assembler().place(joining);
         writer.dieWithParent();
+        writer.call(SystemCall.CLOSE, writer.slot(Role.MONITOR_SOCKET));
         writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
         writer.joinCgroups();
         Label pause = new Label("pause");

@@ -137,8 +137,9 @@ public final class PodLaunch implements AutoCloseable {
     public Monitor execute() {
         launch.openGate();
         launch.status().awaitExecuted(EXECUTE_LIMIT);
+        Monitor monitor = launch.finish();
         undo.forget();
-        return launch.finish();
+        return monitor;
     }
 
     @Override

@@ -4,6 +4,7 @@ import static io.portafilter.linux.LinuxConstants.*;
 
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.launch.ElfImage;
+import io.portafilter.launch.LaunchException;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.LaunchStatus;
 import io.portafilter.linux.Fd;
@@ -53,6 +54,9 @@ final class PreparedLaunch implements AutoCloseable {
         ElfImage image = ElfImage.of(program);
         Fd ownProgress = progress.duplicate();
         descriptors.give(Slot.Role.PROGRESS, progress);
+        for (int i = 0; i < slots.count(Slot.Role.SCRATCH); i++) {
+            descriptors.lend(Slot.of(Slot.Role.SCRATCH, i), host.mountNamespace());
+        }
         Pipe status = Kernel.pipe2(O_CLOEXEC);
         descriptors.give(Slot.Role.STATUS, status.write());
         Pipe gate = Kernel.pipe2(O_CLOEXEC);
@@ -65,7 +69,7 @@ final class PreparedLaunch implements AutoCloseable {
         if (slots.has(Slot.Role.MONITOR_SOCKET)) {
             descriptors.give(Slot.Role.MONITOR_SOCKET, socket.second());
         } else {
-            socket.second().close();
+            socket.close();
         }
         Monitor monitor = null;
         try {
@@ -170,11 +174,16 @@ final class PreparedLaunch implements AutoCloseable {
         } finally {
             opened.forEach(Fd::close);
         }
-        namespaces.close();
     }
 
-    /** The launch is over: the gate, the status and the socket are closed; the monitor stays, and its object open. */
+    /**
+     * The launch is over: the gate, the status and the socket are closed; the monitor stays, and its object open. It has
+     * taken the namespaces by then: it closes its end of the socket when it has.
+     */
     Monitor finish() {
+        if (namespaces.isOpen() && Kernel.poll(namespaces, POLLIN, TIME_LIMIT) == 0) {
+            throw LaunchException.because("the monitor does not take the namespaces it shall keep");
+        }
         closePipes();
         return monitor;
     }

@@ -335,7 +335,7 @@ final class ProgramWriter {
     /** Makes a file system of this process's namespaces and attaches it below the root. */
     void mountFileSystem(MountPlan.FileSystem mount) {
         assembler.step("mount " + mount.type() + " on " + mount.target());
-        int scratch = slots.scratch();
+        int scratch = slots.number(Slot.Role.SCRATCH);
         Label context = call(SystemCall.FSOPEN, text(mount.type()), number(FSOPEN_CLOEXEC));
         call(SystemCall.DUP3, new Operand.ResultOf(context), number(scratch), number(O_CLOEXEC));
         mount.options().forEach(option -> {

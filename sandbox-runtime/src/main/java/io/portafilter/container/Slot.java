@@ -37,6 +37,8 @@ record Slot(Role role, int index) {
         NULL_DEVICE,
         /** A prepared mount, numbered as in the plan. */
         MOUNT,
+        /** A number for the program's own use, taken from the start so that no new descriptor gets it. */
+        SCRATCH,
         /** A v1 {@code tasks} file. */
         TASKS,
         /** The v2 cgroup's directory. */

@@ -29,11 +29,6 @@ record Slots(List<Slot> order) {
         return order.contains(Slot.of(role));
     }
 
-    /** A number above all given ones, for the program's own use. */
-    int scratch() {
-        return FIRST + order.size();
-    }
-
     int count(Slot.Role role) {
         return (int) order.stream().filter(slot -> slot.role() == role).count();
     }

@@ -75,9 +75,7 @@ public final class LaunchStatus implements AutoCloseable {
         ByteBuffer words = ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN);
         int failed = image.operationAt(Integer.toUnsignedLong(words.getInt(0)));
         int running = image.operationAt(Integer.toUnsignedLong(words.getInt(8)));
-        if (running != Operation.NONE
-                && running != failed
-                && isLast(program.operations().get(running))) {
+        if (running != Operation.NONE && running != failed && isLast(running)) {
             return;
         }
         throw worst().orElseGet(() -> failed == Operation.NONE
@@ -85,8 +83,12 @@ public final class LaunchStatus implements AutoCloseable {
                 : LaunchException.failed(program, failed, Errno.of(words.getInt(4))));
     }
 
-    private static boolean isLast(Operation operation) {
-        return operation.call() == SystemCall.EXECVE || operation.call() == SystemCall.PPOLL;
+    /** The pipe's end is seen once it is closed, which may be just before the pause program pauses. */
+    private boolean isLast(int index) {
+        Operation operation = program.operations().get(index);
+        return operation.call() == SystemCall.EXECVE
+                || (operation.next() != Operation.NONE
+                        && program.operations().get(operation.next()).call() == SystemCall.PPOLL);
     }
 
     private void step(long end) {

@@ -1,0 +1,62 @@
+package io.portafilter.container;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Real pods and containers, judged by /proc and by what they print. */
+class ContainerLaunchTest {
+
+    private LiveSandbox sandbox;
+
+    @BeforeEach
+    void begin() throws IOException {
+        sandbox = LiveSandbox.open();
+    }
+
+    @AfterEach
+    void end() {
+        sandbox.close();
+    }
+
+    enum Shape {
+        HOST_USERS_OWN_PIDS(false, PidMode.CONTAINER),
+        HOST_USERS_SHARED_PIDS(false, PidMode.POD),
+        MAPPED_USERS_OWN_PIDS(true, PidMode.CONTAINER),
+        MAPPED_USERS_SHARED_PIDS(true, PidMode.POD);
+
+        final boolean mapped;
+        final PidMode pids;
+
+        Shape(boolean mapped, PidMode pids) {
+            this.mapped = mapped;
+            this.pids = pids;
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void runsAProgramAndTellsHowItEnded(Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        Running container = sandbox.container(shape.pids, "sh", "-c", "echo hello; echo oops >&2; exit 3");
+        assertThat(container.stdout()).isEqualTo("hello\n");
+        assertThat(container.stderr()).isEqualTo("oops\n");
+        assertThat(container.exit()).contains(new ExitRecord(3, 0));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void execsBesideTheFirstProcess(Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        Running container = sandbox.container(shape.pids, "sleep", "1000");
+        assertThat(container.exec("sh", "-c", "echo in; cat /proc/1/comm; exit 5"))
+                .isEqualTo(new Running.Output(
+                        "in\n" + (shape.pids == PidMode.POD ? "pod-pod" : "sleep") + "\n", "", new ExitRecord(5, 0)));
+        container.kill();
+        assertThat(container.exit()).contains(new ExitRecord(137, 9));
+    }
+}

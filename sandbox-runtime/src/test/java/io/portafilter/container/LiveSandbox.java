@@ -1,0 +1,174 @@
+package io.portafilter.container;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.portafilter.cgroup.Cgroup;
+import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.cgroup.DeviceRule;
+import io.portafilter.linux.Kernel;
+import io.portafilter.security.CapabilityRequest;
+import io.portafilter.security.IdMapping;
+import io.portafilter.security.IdMappings;
+import io.portafilter.security.SeccompRequest;
+import io.portafilter.security.SecurityRequest;
+import io.portafilter.security.UserRequest;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.UUID;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** A pod sandbox and containers of busybox, without a server; everything is gone when it is closed. */
+@SuppressWarnings("MustBeClosedChecker") // closed with the sandbox
+final class LiveSandbox implements AutoCloseable {
+
+    private static final Path BUSYBOX = Path.of("/bin/busybox");
+    static final Duration LIMIT = Duration.ofSeconds(10);
+
+    final Path directory;
+    final Host host;
+    private final String group =
+            "/portafilter-test-" + UUID.randomUUID().toString().substring(0, 8);
+    private final List<Running> containers = new ArrayList<>();
+    private @Nullable LaunchedPod pod;
+    private @Nullable Monitor podMonitor;
+    private Optional<IdMappings> ids = Optional.empty();
+    private int count;
+
+    private LiveSandbox(Path directory, Host host) {
+        this.directory = directory;
+        this.host = host;
+    }
+
+    static LiveSandbox open() throws IOException {
+        assumeTrue(Kernel.geteuid() == 0, "needs root");
+        assumeTrue(Files.isExecutable(BUSYBOX), "needs busybox-static");
+        Path directory = Files.createTempDirectory("portafilter-live");
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
+        Path bin = Files.createDirectories(directory.resolve("layer/bin"));
+        Files.createDirectories(directory.resolve("layer/etc"));
+        Files.createDirectories(directory.resolve("layer/tmp"));
+        Files.setPosixFilePermissions(directory.resolve("layer/tmp"), PosixFilePermissions.fromString("rwxrwxrwx"));
+        Files.copy(BUSYBOX, bin.resolve("busybox"), StandardCopyOption.COPY_ATTRIBUTES);
+        for (String applet :
+                List.of("sh", "sleep", "cat", "echo", "ls", "id", "mount", "touch", "ps", "grep", "kill")) {
+            Files.createSymbolicLink(bin.resolve(applet), Path.of("busybox"));
+        }
+        Files.writeString(directory.resolve("layer/etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
+        return new LiveSandbox(directory, Host.open(directory));
+    }
+
+    void pod(boolean mapped) throws IOException {
+        ids = mapped
+                ? Optional.of(new IdMappings(
+                        List.of(new IdMapping(0, 200000, 65536)), List.of(new IdMapping(0, 300000, 65536))))
+                : Optional.empty();
+        Path state = Files.createDirectory(directory.resolve("pod"));
+        PodRequest request = new PodRequest(
+                "pod",
+                "web",
+                false,
+                false,
+                false,
+                ids,
+                Map.of(),
+                1 << 20,
+                group + "/pause",
+                CgroupLimits.devicesOnly(List.of()),
+                0,
+                state);
+        try (PodLaunch launch = PodLaunch.prepare(host, request)) {
+            pod = launch.launched();
+            podMonitor = launch.execute();
+        }
+    }
+
+    Running container(PidMode pids, String... arguments) throws IOException {
+        return container(pids, request -> request, arguments);
+    }
+
+    Running container(PidMode pids, UnaryOperator<SecurityRequest> security, String... arguments) throws IOException {
+        ContainerRequest request = request(pids, security.apply(securityRequest()), arguments);
+        try (ContainerLaunch launch = ContainerLaunch.prepare(host, request, java.util.Objects.requireNonNull(pod))) {
+            launch.check();
+            LaunchedContainer launched = launch.execute();
+            Running running = new Running(host, launch.plan(), request, launched, launch.release());
+            containers.add(running);
+            return running;
+        }
+    }
+
+    ContainerRequest request(PidMode pids, SecurityRequest security, String... arguments) throws IOException {
+        int number = count++;
+        Path state = Files.createDirectory(directory.resolve("state" + number));
+        Path writable = Files.createDirectory(directory.resolve("writable" + number));
+        return new ContainerRequest(
+                "c" + number,
+                "pod",
+                "c" + number,
+                List.of(arguments),
+                List.of("PATH=/bin"),
+                "/",
+                pids,
+                false,
+                false,
+                security,
+                List.of(),
+                List.of(),
+                List.of(directory.resolve("layer")),
+                writable,
+                state,
+                group + "/c" + number,
+                CgroupLimits.devicesOnly(DeviceRule.DEFAULTS),
+                0);
+    }
+
+    SecurityRequest securityRequest() {
+        return new SecurityRequest(
+                false,
+                false,
+                new CapabilityRequest(List.of(), List.of(), List.of()),
+                new UserRequest(OptionalLong.empty(), Optional.empty(), OptionalLong.empty(), "", List.of(), false),
+                false,
+                false,
+                List.of("/proc/acpi", "/proc/kcore", "/proc/keys", "/sys/firmware"),
+                List.of("/proc/sys", "/proc/bus", "/proc/irq"),
+                new SeccompRequest.RuntimeDefault(),
+                ids);
+    }
+
+    LaunchedPod pod() {
+        return java.util.Objects.requireNonNull(pod);
+    }
+
+    @Override
+    public void close() {
+        containers.forEach(Running::close);
+        if (podMonitor != null) {
+            podMonitor.kill();
+            podMonitor.awaitEnd(LIMIT);
+            podMonitor.close();
+        }
+        Cgroup cgroup = Cgroup.at(host.cgroups(), group);
+        cgroup.kill(LIMIT);
+        cgroup.remove(LIMIT);
+        host.close();
+        try (var paths = Files.walk(directory)) {
+            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(path);
+            }
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+}
