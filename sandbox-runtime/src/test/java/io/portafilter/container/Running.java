@@ -20,12 +20,17 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
 
     record Output(String stdout, String stderr, ExitRecord exit) {}
 
-    /** How it ended; waits until it has. */
+    /** How it ended; waits until its monitor has written that. */
     Optional<ExitRecord> exit() {
-        if (!monitor.awaitEnd(LIMIT)) {
-            throw new AssertionError("the container does not end");
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (System.nanoTime() < deadline) {
+            Optional<ExitRecord> exit = ExitRecord.read(PreparedLaunch.exitPath(request.stateDirectory()));
+            if (exit.isPresent()) {
+                return exit;
+            }
+            Thread.onSpinWait();
         }
-        return ExitRecord.read(PreparedLaunch.exitPath(request.stateDirectory()));
+        return Optional.empty();
     }
 
     String stdout() {
@@ -81,6 +86,7 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
     @Override
     public void close() {
         kill();
+        monitor.kill();
         if (!monitor.awaitEnd(LIMIT)) {
             throw new AssertionError("the monitor does not end");
         }
