@@ -45,7 +45,12 @@ final class ContainerRequests {
     private ContainerRequests() {}
 
     static ContainerSpec check(
-            CreateContainerRequest request, String podId, PodSpec pod, ImageConfig image, PodFiles files) {
+            CreateContainerRequest request,
+            String podId,
+            PodSpec pod,
+            ImageConfig image,
+            PodFiles files,
+            SecurityProfiles.ProfileSource profiles) {
         ContainerConfig config = config(request);
         PodSandboxConfig sandbox = sandbox(request, pod);
         LinuxContainerSecurityContext security = config.getLinux().getSecurityContext();
@@ -60,7 +65,7 @@ final class ContainerRequests {
                 log(config, sandbox),
                 StopSignals.effective(config.getStopSignal(), image.stopSignal()),
                 namespaces(security, pod),
-                security(security, pod, image),
+                security(security, pod, image, profiles),
                 mounts(config, pod, files),
                 ResourceRequests.limits(
                         "config.linux.resources", config.getLinux().getResources(), security.getPrivileged()),
@@ -253,8 +258,8 @@ final class ContainerRequests {
                 yield PidMode.NODE;
             }
             case TARGET ->
-                throw unsupported(
-                        field + ".pid",
+                throw invalid(
+                        field + ".target_id",
                         "the PID namespace of container " + shown(options.getTargetId())
                                 + " is asked for, and this version joins none",
                         "use the mode POD to share one with all containers of the pod");
@@ -281,7 +286,11 @@ final class ContainerRequests {
         }
     }
 
-    private static SecurityRequest security(LinuxContainerSecurityContext security, PodSpec pod, ImageConfig image) {
+    private static SecurityRequest security(
+            LinuxContainerSecurityContext security,
+            PodSpec pod,
+            ImageConfig image,
+            SecurityProfiles.ProfileSource profiles) {
         SecurityProfiles.checkAppArmor(
                 SECURITY, security.hasApparmor(), security.getApparmor(), appArmorProfile(security));
         SecurityProfiles.checkSelinux(SECURITY, security.hasSelinuxOptions(), security.getSelinuxOptions());
@@ -294,7 +303,8 @@ final class ContainerRequests {
                 security.getReadonlyRootfs(),
                 security.getMaskedPathsList(),
                 security.getReadonlyPathsList(),
-                SecurityProfiles.seccomp(SECURITY, security.hasSeccomp(), security.getSeccomp(), seccompPath(security)),
+                SecurityProfiles.seccomp(
+                        SECURITY, security.hasSeccomp(), security.getSeccomp(), seccompPath(security), profiles),
                 pod.ids());
     }
 

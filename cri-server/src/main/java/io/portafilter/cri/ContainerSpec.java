@@ -54,10 +54,16 @@ record ContainerSpec(
      * @param pod what was asked for it
      * @param image the configuration of the image
      * @param files where the runtime's own files for this pod lie
+     * @param profiles reads seccomp profiles of the node
      */
     static ContainerSpec of(
-            CreateContainerRequest request, String podId, PodSpec pod, ImageConfig image, PodFiles files) {
-        return ContainerRequests.check(request, podId, pod, image, files);
+            CreateContainerRequest request,
+            String podId,
+            PodSpec pod,
+            ImageConfig image,
+            PodFiles files,
+            SecurityProfiles.ProfileSource profiles) {
+        return ContainerRequests.check(request, podId, pod, image, files, profiles);
     }
 
     /** Where the parts of one container lie. */

@@ -16,15 +16,25 @@ final class SecurityProfiles {
     private static final Pattern LEVEL =
             Pattern.compile("s\\d{1,2}(-s\\d{1,2})?(:c\\d{1,4}(\\.c\\d{1,4})?(,c\\d{1,4}(\\.c\\d{1,4})?)*)?");
 
+    private static final String LOCALHOST = "localhost/";
+
+    /** Where the texts of the node's profiles come from. */
+    @FunctionalInterface
+    interface ProfileSource {
+        /** The profile's text; refuses, naming the field, when it cannot be read. */
+        String text(String field, String path);
+    }
+
     private SecurityProfiles() {}
 
     /**
      * The filter that is asked for. The new field wins; an <em>empty</em> message of it means RuntimeDefault, its
      * absence with an empty old field means none.
      */
-    static SeccompRequest seccomp(String parent, boolean isSet, SecurityProfile profile, String oldPath) {
+    static SeccompRequest seccomp(
+            String parent, boolean isSet, SecurityProfile profile, String oldPath, ProfileSource profiles) {
         if (!isSet) {
-            return oldSeccomp(parent + ".seccomp_profile_path", oldPath);
+            return oldSeccomp(parent + ".seccomp_profile_path", oldPath, profiles);
         }
         String field = parent + ".seccomp";
         boolean named = !profile.getLocalhostRef().isEmpty();
@@ -37,7 +47,7 @@ final class SecurityProfiles {
                 refuseReference(field, named, "Unconfined");
                 yield new SeccompRequest.Unconfined();
             }
-            case Localhost -> throw localhost(field, profile.getLocalhostRef());
+            case Localhost -> localhost(field + ".localhost_ref", profile.getLocalhostRef(), profiles);
             case UNRECOGNIZED ->
                 throw invalid(
                         field + ".profile_type",
@@ -46,13 +56,13 @@ final class SecurityProfiles {
         };
     }
 
-    private static SeccompRequest oldSeccomp(String field, String path) {
+    private static SeccompRequest oldSeccomp(String field, String path, ProfileSource profiles) {
         return switch (path) {
             case "", "unconfined" -> new SeccompRequest.Unconfined();
             case "runtime/default", "docker/default" -> new SeccompRequest.RuntimeDefault();
             default -> {
-                if (path.startsWith("localhost/")) {
-                    throw localhost(field, path.substring("localhost/".length()));
+                if (path.startsWith(LOCALHOST)) {
+                    yield localhost(field, path, profiles);
                 }
                 throw invalid(
                         field,
@@ -62,12 +72,10 @@ final class SecurityProfiles {
         };
     }
 
-    private static CriException localhost(String field, String reference) {
-        return unsupported(
-                field,
-                "the profile " + shown(reference) + " of the node is asked for, and this version has RuntimeDefault and"
-                        + " Unconfined only",
-                "use RuntimeDefault");
+    private static SeccompRequest localhost(String field, String reference, ProfileSource profiles) {
+        String path = reference.startsWith(LOCALHOST) ? reference.substring(LOCALHOST.length()) : reference;
+        String file = Fields.absolutePath(field, path);
+        return new SeccompRequest.Localhost(file, profiles.text(field, file));
     }
 
     private static void refuseReference(String field, boolean named, String type) {
@@ -81,7 +89,7 @@ final class SecurityProfiles {
 
     /** The same checks where no filter is made of it. */
     static void checkSeccomp(String parent, boolean isSet, SecurityProfile profile, String oldPath) {
-        SeccompRequest _ = seccomp(parent, isSet, profile, oldPath);
+        SeccompRequest _ = seccomp(parent, isSet, profile, oldPath, (_, _) -> "");
     }
 
     /** A profile that this version could not enforce is refused: nothing runs less confined than it asked to be. */

@@ -10,10 +10,16 @@ import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.StatusRuntimeException;
+import io.portafilter.cgroup.CgroupRefusal;
+import io.portafilter.image.ImageException;
+import io.portafilter.launch.LaunchException;
+import io.portafilter.linux.Errno;
+import io.portafilter.rootfs.MountRefusal;
 import io.portafilter.security.SecurityRefusal;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.HexFormat;
+import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -23,6 +29,9 @@ import java.util.concurrent.ThreadLocalRandom;
 final class StatusInterceptor implements ServerInterceptor {
 
     private static final Logger LOG = System.getLogger(StatusInterceptor.class.getName());
+
+    private static final Set<Errno> ASKED_WRONGLY =
+            Set.of(Errno.ENOENT, Errno.ENOTDIR, Errno.EISDIR, Errno.EACCES, Errno.ENOEXEC, Errno.ELOOP, Errno.EXDEV);
 
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
@@ -63,9 +72,35 @@ final class StatusInterceptor implements ServerInterceptor {
         return switch (error) {
             case CriException e -> Status.fromCode(e.status()).withDescription(e.getMessage());
             case SecurityRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+            case MountRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+            case CgroupRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+            case LaunchException e -> launch(e).withDescription(e.getMessage());
+            case ImageException e -> image(e.kind()).withDescription(e.getMessage());
             case StatusRuntimeException e -> e.getStatus();
             case StatusException e -> e.getStatus();
             default -> internal(error, method);
+        };
+    }
+
+    /** What the request named and the kernel did not find or like is the request's fault. */
+    private static Status launch(LaunchException error) {
+        boolean asked = error.failure()
+                .filter(failure -> ASKED_WRONGLY.contains(failure.errno()))
+                .isPresent();
+        return asked ? Status.INVALID_ARGUMENT : Status.INTERNAL;
+    }
+
+    /** UNKNOWN where kubelet looks at the message: it begins with a reason that kubelet knows. */
+    private static Status image(ImageException.Kind kind) {
+        return switch (kind) {
+            case INVALID_REFERENCE -> Status.INVALID_ARGUMENT;
+            case NOT_FOUND -> Status.NOT_FOUND;
+            case UNAUTHORIZED -> Status.UNAUTHENTICATED;
+            case REGISTRY_UNAVAILABLE -> Status.UNKNOWN;
+            case INVALID_IMAGE -> Status.FAILED_PRECONDITION;
+            case UNSUPPORTED -> Status.UNIMPLEMENTED;
+            case CANCELLED -> Status.CANCELLED;
+            case STORAGE -> Status.RESOURCE_EXHAUSTED;
         };
     }
 

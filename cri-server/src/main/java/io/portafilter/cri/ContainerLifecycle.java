@@ -1,0 +1,635 @@
+package io.portafilter.cri;
+
+import static io.portafilter.cri.CriException.invalid;
+import static io.portafilter.cri.CriException.precondition;
+import static io.portafilter.linux.LinuxConstants.EPOLLIN;
+import static io.portafilter.linux.LinuxConstants.EPOLLONESHOT;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import io.grpc.Status;
+import io.portafilter.cgroup.Cgroup;
+import io.portafilter.container.ContainerLaunch;
+import io.portafilter.container.ContainerPlan;
+import io.portafilter.container.ContainerRequest;
+import io.portafilter.container.LaunchedContainer;
+import io.portafilter.container.LaunchedPod;
+import io.portafilter.container.Monitor;
+import io.portafilter.cri.v1.ContainerConfig;
+import io.portafilter.cri.v1.CreateContainerRequest;
+import io.portafilter.cri.v1.StartContainerRequest;
+import io.portafilter.image.ImageConfig;
+import io.portafilter.image.ImageStore.LeasedImage;
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.EventLoop;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.state.Bytes;
+import io.portafilter.state.Change;
+import io.portafilter.state.ContainerLock;
+import io.portafilter.state.ContainerRecord;
+import io.portafilter.state.ContainerState;
+import io.portafilter.state.ImageRecord;
+import io.portafilter.state.PodLock;
+import io.portafilter.state.PodRecord;
+import io.portafilter.state.PodState;
+import io.portafilter.streaming.ContainerLog;
+import java.io.UncheckedIOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Creates, starts, stops and removes containers: CREATED, RUNNING, EXITED, never back. What happens when a container
+ * ends by itself is in {@link ContainerEnd}.
+ */
+final class ContainerLifecycle {
+
+    private static final Logger LOG = System.getLogger(ContainerLifecycle.class.getName());
+    private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
+    private static final int START_ERROR = 128;
+
+    /** More would be no wait but for ever. */
+    private static final Duration LONGEST_GRACE = Duration.ofDays(3650);
+
+    private final Node node;
+    private final LiveTable<LivePod> pods;
+    private final LiveTable<LiveContainer> containers;
+    private final ContainerEnd end;
+
+    /** The start of a container, as what is under way. */
+    private record Starting(String id) {}
+
+    ContainerLifecycle(Node node, LiveTable<LivePod> pods, LiveTable<LiveContainer> containers) {
+        this.node = node;
+        this.pods = pods;
+        this.containers = containers;
+        this.end = new ContainerEnd(node);
+    }
+
+    // ---- create
+
+    /** Prepares a container up to its gate, or joins or finds the same request; its id. */
+    String create(CreateContainerRequest asked) {
+        LivePod pod = pods.require(asked.getPodSandboxId());
+        ContainerConfig config = ContainerRequests.config(asked);
+        Identity.Container identity = ContainerRequests.identity(config, pod.id());
+        CreateContainerRequest request =
+                asked.toBuilder().setPodSandboxId(pod.id()).build();
+        return node.inFlight()
+                .run(
+                        identity,
+                        "CreateContainer of " + identity,
+                        request,
+                        flight -> existing(request, identity).orElseGet(() -> make(flight, pod, request)));
+    }
+
+    private Optional<String> existing(CreateContainerRequest request, Identity.Container identity) {
+        return containers.with(identity).map(container -> {
+            ContainerRecord record = record(container);
+            if (record.state() == ContainerState.CREATED && container.request().equals(request)) {
+                return container.id();
+            }
+            throw new CriException(
+                    Status.Code.ALREADY_EXISTS,
+                    "CreateContainer of " + identity,
+                    "container " + container.id() + " of "
+                            + Duration.ofNanos(Node.now() - record.createdAtNanos())
+                                    .toSeconds()
+                            + " s ago is " + record.state(),
+                    "remove it, or use another attempt");
+        });
+    }
+
+    private String make(InFlight.Flight flight, LivePod pod, CreateContainerRequest request) {
+        long start = System.nanoTime();
+        requireReady(pod, "CreateContainer");
+        String image = request.getConfig().getImage().getImage();
+        String id = Places.newId();
+        try (LeasedImage leased = lease(image);
+                Undo undo = new Undo()) {
+            ImageConfig imageConfig = ImageConfig.parse(leased.image().config().toByteArray());
+            SeccompFiles profiles = new SeccompFiles(node.places().containerState(id));
+            ContainerSpec spec =
+                    ContainerSpec.of(request, pod.id(), pod.spec(), imageConfig, pod.files(), profiles::fromNode);
+            LiveContainer container =
+                    new LiveContainer(id, request, spec, node.images().layerPathsTopFirst(leased.image()));
+            flight.stage("making its directories");
+            undo.add(() -> Directories.remove(node.places().containerState(id)));
+            Directories.make(node.places().containerState(id));
+            TakeOver.noteCgroup(node.places().containerState(id), cgroupPath(container));
+            undo.add(() -> Directories.remove(node.places().containerFiles(id)));
+            Directories.make(node.places().containerFiles(id));
+            profiles.keep(spec.security().seccomp());
+            flight.stage("preparing its process");
+            prepare(container, pod, undo);
+            flight.stage("recording");
+            ContainerRecord record = newRecord(container, leased.image());
+            try (PodLock.Held held = node.podLock().hold(pod.id())) {
+                held.require(pod.id());
+                requireReady(pod, "CreateContainer");
+                flight.requireWanted();
+                node.database().commit(new Change.PutContainer(record));
+                containers.add(container);
+            }
+            undo.forget();
+            LOG.log(
+                    Level.INFO,
+                    "container.created container=" + container.name() + " id=" + Places.shortId(id) + " micros="
+                            + (System.nanoTime() - start) / 1000);
+        }
+        return id;
+    }
+
+    private LeasedImage lease(String image) {
+        return node.images()
+                .lease(image)
+                .orElseThrow(() -> new CriException(
+                        Status.Code.NOT_FOUND,
+                        "config.image.image",
+                        "image " + CriException.shown(image) + " is not on this node",
+                        "pull it first"));
+    }
+
+    private PodRecord requireReady(LivePod pod, String asked) {
+        Optional<PodRecord> record = node.database().pod(pod.id());
+        if (record.isEmpty() || record.get().state() != PodState.READY) {
+            throw precondition(asked, "pod sandbox " + pod.id() + " is not ready", "run another pod sandbox for it");
+        }
+        return record.get();
+    }
+
+    private static LaunchedPod launched(PodRecord record) {
+        return record.launched().orElseThrow();
+    }
+
+    /** Brings the container's process to its gate and opens its log. */
+    @SuppressWarnings("MustBeClosedChecker") // the container owns both
+    private void prepare(LiveContainer container, LivePod pod, Undo undo) {
+        ContainerLaunch launch = ContainerLaunch.prepare(
+                node.host(), launchRequest(container), launched(requireReady(pod, "CreateContainer")));
+        undo.add(() -> {
+            container.prepared(Optional.empty());
+            launch.close();
+        });
+        container.prepared(Optional.of(launch));
+        ContainerLog log = openLog(container, launch.monitor());
+        undo.add(() -> {
+            container.log(Optional.empty());
+            log.close();
+        });
+        container.log(Optional.of(log));
+    }
+
+    private ContainerRequest launchRequest(LiveContainer container) {
+        String id = container.id();
+        return container
+                .spec()
+                .launch(
+                        id,
+                        new ContainerSpec.Place(
+                                node.places().containerFiles(id),
+                                node.places().containerState(id),
+                                cgroupPath(container)),
+                        container.layersTopFirst(),
+                        HostDevices.forContainer(container.spec().security()));
+    }
+
+    private String cgroupPath(LiveContainer container) {
+        return ContainerEnd.cgroupPath(node, container);
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the log owns the pipes, the container the log
+    private ContainerLog openLog(LiveContainer container, Monitor monitor) {
+        Path position = node.places().containerState(container.id()).resolve("log.position");
+        Fd stdout = monitor.stdout();
+        Fd stderr;
+        try {
+            stderr = monitor.stderr();
+        } catch (RuntimeException e) {
+            stdout.close();
+            throw e;
+        }
+        try {
+            return ContainerLog.open(node.logs(), container.spec().log(), position, stdout, stderr);
+        } catch (KernelException | UncheckedIOException e) {
+            throw new CriException(
+                    Status.Code.FAILED_PRECONDITION,
+                    "the log of container " + container.name(),
+                    container
+                                    .spec()
+                                    .log()
+                                    .map(log -> log.path() + " cannot be opened: ")
+                                    .orElse("")
+                            + e.getMessage(),
+                    "make it a plain file in plain directories below log_directory",
+                    e);
+        }
+    }
+
+    private ContainerRecord newRecord(LiveContainer container, ImageRecord image) {
+        LaunchedContainer launched = container.prepared().orElseThrow().launched();
+        Identity.Container identity = container.spec().identity();
+        return new ContainerRecord(
+                container.id(),
+                container.podId(),
+                identity.name(),
+                identity.attempt(),
+                Bytes.copyOf(container.request().toByteArray()),
+                image.id(),
+                image.digests().stream().findFirst().orElse(image.id()),
+                image.config(),
+                image.layerChain(),
+                container.spec().log().map(log -> log.path().toString()).orElse(""),
+                Node.now(),
+                0,
+                0,
+                ContainerState.CREATED,
+                0,
+                "",
+                "",
+                Optional.of(launched),
+                node.bootId());
+    }
+
+    // ---- start
+
+    /** Lets a created container's program run; returns when it does. */
+    void start(String idOrPrefix) {
+        LiveContainer container = containers.require(idOrPrefix);
+        String asked = "StartContainer " + container.id();
+        StartContainerRequest request = StartContainerRequest.newBuilder()
+                .setContainerId(container.id())
+                .build();
+        String _ = node.inFlight().run(new Starting(container.id()), asked, request, flight -> {
+            start(flight, container, asked);
+            return container.id();
+        });
+    }
+
+    private void start(InFlight.Flight flight, LiveContainer container, String asked) {
+        long start = System.nanoTime();
+        ContainerRecord record = record(container);
+        if (record.state() != ContainerState.CREATED) {
+            throw precondition(asked, "it is " + record.state(), "only a container that is CREATED starts");
+        }
+        LivePod pod = pods.require(container.podId());
+        var _ = requireReady(pod, asked);
+        try {
+            LaunchedContainer launched = launch(flight, container, pod, record, asked);
+            LOG.log(
+                    Level.INFO,
+                    "container.started container=" + container.name() + " id=" + Places.shortId(container.id())
+                            + " pid=" + launched.init().pid() + " micros=" + (System.nanoTime() - start) / 1000);
+        } catch (CriException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            failStart(container, e);
+            throw e;
+        }
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the container owns the monitor until its end
+    private LaunchedContainer launch(
+            InFlight.Flight flight, LiveContainer container, LivePod pod, ContainerRecord record, String asked) {
+        prepareAnewIfNeeded(container, pod);
+        ContainerLaunch launch = container.prepared().orElseThrow();
+        flight.stage("comparing its process with the request");
+        launch.check();
+        long startedAt = Node.now();
+        ContainerRecord starting =
+                record.prepared(launch.launched(), node.bootId()).starting(startedAt);
+        try (PodLock.Held held = node.podLock().hold(pod.id())) {
+            held.require(pod.id());
+            var _ = requireReady(pod, asked);
+            flight.requireWanted();
+            // before the gate opens: no program ever ran that the records do not know
+            node.database().commit(new Change.PutContainer(starting));
+        }
+        LaunchedContainer launched = launch.execute();
+        try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
+            held.require(container.id());
+            container.prepared(Optional.empty());
+            watch(container, launch.release(), launched);
+            node.database()
+                    .commit(new Change.PutContainer(
+                            starting.prepared(launched, node.bootId()).running(startedAt)));
+        }
+        return launched;
+    }
+
+    /** A container whose prepared process went away with an earlier server, or was ended by somebody. */
+    private void prepareAnewIfNeeded(LiveContainer container, LivePod pod) {
+        try (ContainerLock.Held held = node.containerLock().hold(container.id());
+                Undo undo = new Undo()) {
+            held.require(container.id());
+            boolean alive = container
+                    .prepared()
+                    .filter(launch -> launch.launched().init().isAlive())
+                    .isPresent();
+            if (!alive) {
+                unprepare(container);
+                prepare(container, pod, undo);
+            }
+            undo.forget();
+        }
+    }
+
+    /** Ends a prepared process, if there is one, and closes its log. */
+    private static void unprepare(LiveContainer container) {
+        container.log().ifPresent(ContainerLog::close);
+        container.log(Optional.empty());
+        container.prepared().ifPresent(ContainerLaunch::close);
+        container.prepared(Optional.empty());
+    }
+
+    private void failStart(LiveContainer container, RuntimeException cause) {
+        try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
+            held.require(container.id());
+            unprepare(container);
+            String message = Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString);
+            node.database()
+                    .commit(new Change.PutContainer(
+                            record(container).exited(Node.now(), START_ERROR, "StartError", message)));
+            container.exited().complete(true);
+            LOG.log(
+                    Level.INFO,
+                    "container.failed container=" + container.name() + " id=" + Places.shortId(container.id())
+                            + " cause=" + message);
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+        }
+    }
+
+    /** Sees to it that the end of the first process is noticed; it may have come already. */
+    @SuppressWarnings("MustBeClosedChecker") // the container owns them until its end
+    private void watch(LiveContainer container, Monitor monitor, LaunchedContainer launched) {
+        Optional<Fd> init = launched.init().open();
+        if (init.isEmpty()) {
+            container.running(Optional.empty());
+            node.exits().execute(() -> end.finish(container, Optional.of(monitor)));
+            return;
+        }
+        // one report is enough: the pidfd stays readable
+        EventLoop.Registration registration = node.events()
+                .watch(
+                        init.get(),
+                        EPOLLIN | EPOLLONESHOT,
+                        _ -> node.exits().execute(() -> end.finish(container, Optional.empty())));
+        container.running(Optional.of(new LiveContainer.Running(monitor, init.get(), registration)));
+    }
+
+    // ---- stop
+
+    /**
+     * Stops a container: unknown or not running ones are stopped already.
+     *
+     * @param timeoutSeconds how long after the stop signal its processes are killed; 0 kills at once
+     */
+    void stop(String idOrPrefix, long timeoutSeconds) {
+        if (timeoutSeconds < 0) {
+            throw invalid("timeout", timeoutSeconds + " is negative", "give seconds, 0 to kill at once");
+        }
+        containers.find(idOrPrefix).ifPresent(container -> {
+            node.inFlight().awaitNone(new Starting(container.id()));
+            stop(container, Duration.ofSeconds(Math.min(timeoutSeconds, LONGEST_GRACE.toSeconds())));
+        });
+    }
+
+    /** Holds no lock over the grace period; whoever's time is over first kills. */
+    private void stop(LiveContainer container, Duration grace) {
+        if (!isRunning(container)) {
+            return;
+        }
+        if (grace.isPositive()) {
+            if (container.sendsStopSignal()) {
+                signal(container, container.spec().stopSignal());
+            }
+            if (awaitExit(container, grace)) {
+                return;
+            }
+        }
+        kill(container);
+    }
+
+    private boolean isRunning(LiveContainer container) {
+        return node.database()
+                .container(container.id())
+                .filter(record -> record.state() == ContainerState.RUNNING)
+                .isPresent();
+    }
+
+    private void signal(LiveContainer container, int signal) {
+        try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
+            held.require(container.id());
+            container.running().ifPresent(running -> {
+                try {
+                    Kernel.pidfdSendSignal(running.init(), signal);
+                } catch (KernelException e) {
+                    if (!e.is(Errno.ESRCH)) {
+                        throw e;
+                    }
+                }
+            });
+        }
+    }
+
+    /** Kills all its processes, frozen, stopped or not, and waits until its end is recorded. */
+    private void kill(LiveContainer container) {
+        Cgroup cgroup = Cgroup.at(node.host().cgroups(), cgroupPath(container));
+        container.killing(cgroup.oomKills());
+        cgroup.kill(KILL_LIMIT);
+        if (!awaitExit(container, KILL_LIMIT)) {
+            throw precondition(
+                    "container " + container.id(),
+                    "its processes are killed, but its end is not seen after " + KILL_LIMIT.toSeconds() + " s",
+                    "look for what its processes wait for in the kernel, then try again");
+        }
+    }
+
+    private static boolean awaitExit(LiveContainer container, Duration limit) {
+        try {
+            return container.exited().get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CriException(
+                    Status.Code.UNAVAILABLE, "container " + container.id(), "the server is ending", "try again", e);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("the end of container " + container.id() + " was not recorded", e);
+        }
+    }
+
+    /** Kills all containers of a pod that has stopped, and ends those that wait at their gate. */
+    void stopAll(String podId) {
+        List<LiveContainer> all = ofPod(podId);
+        for (LiveContainer container : all) {
+            node.inFlight().awaitNone(new Starting(container.id()));
+            if (!isRunning(container)) {
+                try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
+                    held.require(container.id());
+                    unprepare(container);
+                }
+            }
+        }
+        all.forEach(container -> stop(container, Duration.ZERO));
+    }
+
+    List<LiveContainer> ofPod(String podId) {
+        return containers.all().stream()
+                .filter(container -> container.podId().equals(podId))
+                .toList();
+    }
+
+    // ---- remove
+
+    /** Removes a container, killing it if it runs; unknown ones are removed already. */
+    void remove(String idOrPrefix) {
+        containers.find(idOrPrefix).ifPresent(this::remove);
+    }
+
+    void removeAll(String podId) {
+        ofPod(podId).forEach(this::remove);
+    }
+
+    /** Refuses the removal of a pod that still has a container. */
+    void requireNone(String podId) {
+        List<LiveContainer> left = ofPod(podId);
+        if (!left.isEmpty()) {
+            throw precondition(
+                    "RemovePodSandbox " + podId, "container " + left.getFirst().id() + " came meanwhile", "try again");
+        }
+    }
+
+    private void remove(LiveContainer container) {
+        String asked = "RemoveContainer " + container.id();
+        if (node.inFlight().isFlying(new Starting(container.id()))) {
+            throw precondition(asked, "it is being started", "try again when it has");
+        }
+        if (isRunning(container)) {
+            kill(container);
+        }
+        try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
+            held.require(container.id());
+            Optional<ContainerRecord> record = node.database().container(container.id());
+            if (record.isEmpty()) {
+                return;
+            }
+            unprepare(container);
+            ContainerEnd.removeCgroup(node, container);
+            Directories.remove(node.places().containerState(container.id()));
+            Directories.remove(node.places().containerFiles(container.id()));
+            node.database().commit(new Change.RemoveContainer(container.id()));
+            containers.remove(container);
+            node.images().removeUnusedLayers(record.get().layerIds());
+        }
+        LOG.log(
+                Level.INFO,
+                "container.removed container=" + container.name() + " id=" + Places.shortId(container.id()));
+    }
+
+    // ---- log, exec
+
+    /** Opens the log anew after it was renamed. */
+    void reopenLog(String idOrPrefix) {
+        LiveContainer container = containers.require(idOrPrefix);
+        Optional<ContainerLog> log = container.log();
+        if (!isRunning(container) || log.isEmpty()) {
+            throw precondition(
+                    "ReopenContainerLog " + container.id(),
+                    "the container is not running",
+                    "only the log of a running container is written");
+        }
+        log.get().reopen();
+    }
+
+    /** What was decided for a container, again if an earlier server decided it. */
+    ContainerPlan plan(LiveContainer container) {
+        return container.plan().orElseGet(() -> {
+            ContainerPlan plan = ContainerLaunch.planAgain(node.host(), launchRequest(container));
+            container.plan(plan);
+            return plan;
+        });
+    }
+
+    /** What the records say of it. */
+    ContainerRecord record(LiveContainer container) {
+        return node.database()
+                .container(container.id())
+                .orElseThrow(() -> CriException.notFound("container", container.id()));
+    }
+
+    // ---- at the server's start
+
+    /** Takes a container over from the records. */
+    LiveContainer adopt(ContainerRecord record, LivePod pod) {
+        try {
+            CreateContainerRequest request =
+                    CreateContainerRequest.parseFrom(record.request().toByteArray());
+            SeccompFiles profiles = new SeccompFiles(node.places().containerState(record.id()));
+            ContainerSpec spec = ContainerSpec.of(
+                    request,
+                    pod.id(),
+                    pod.spec(),
+                    ImageConfig.parse(record.imageConfig().toByteArray()),
+                    pod.files(),
+                    profiles::kept);
+            ImageRecord layers = new ImageRecord(
+                    record.imageId(),
+                    List.of(),
+                    List.of(),
+                    record.imageConfig(),
+                    record.layerIds(),
+                    1,
+                    Map.of(),
+                    record.createdAtNanos());
+            LiveContainer container =
+                    new LiveContainer(record.id(), request, spec, node.images().layerPathsTopFirst(layers));
+            if (record.state() == ContainerState.EXITED) {
+                container.exited().complete(true);
+            }
+            containers.add(container);
+            return container;
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalStateException("the record of container " + record.id() + " is no request", e);
+        }
+    }
+
+    /**
+     * Takes over the processes that an earlier server left: goes on with the log, watches the program or records its
+     * end.
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the container owns the monitor until its end
+    void reopen(LiveContainer container, LaunchedContainer launched) {
+        Optional<Monitor> monitor = Monitor.reopen(launched.monitor());
+        if (monitor.isEmpty()) {
+            end.finish(container, Optional.empty());
+            return;
+        }
+        container.log(Optional.of(openLog(container, monitor.get())));
+        if (launched.init().isAlive()) {
+            try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
+                held.require(container.id());
+                watch(container, monitor.get(), launched);
+                node.database()
+                        .commit(new Change.PutContainer(
+                                record(container).running(record(container).startedAtNanos())));
+            }
+        } else {
+            end.finish(container, monitor);
+        }
+    }
+
+    /** Ends what an earlier server may have left of a container that does not run. */
+    void release(LiveContainer container) {
+        ContainerEnd.removeCgroup(node, container);
+    }
+}

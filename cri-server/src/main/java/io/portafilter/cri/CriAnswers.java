@@ -1,0 +1,156 @@
+package io.portafilter.cri;
+
+import io.portafilter.container.ContainerPlan;
+import io.portafilter.cri.v1.Container;
+import io.portafilter.cri.v1.ContainerConfig;
+import io.portafilter.cri.v1.ContainerFilter;
+import io.portafilter.cri.v1.ContainerResources;
+import io.portafilter.cri.v1.ContainerState;
+import io.portafilter.cri.v1.ContainerStatus;
+import io.portafilter.cri.v1.ContainerUser;
+import io.portafilter.cri.v1.LinuxContainerUser;
+import io.portafilter.cri.v1.LinuxPodSandboxStatus;
+import io.portafilter.cri.v1.Namespace;
+import io.portafilter.cri.v1.PodSandbox;
+import io.portafilter.cri.v1.PodSandboxConfig;
+import io.portafilter.cri.v1.PodSandboxFilter;
+import io.portafilter.cri.v1.PodSandboxNetworkStatus;
+import io.portafilter.cri.v1.PodSandboxState;
+import io.portafilter.cri.v1.PodSandboxStatus;
+import io.portafilter.security.Credentials;
+import io.portafilter.state.ContainerRecord;
+import io.portafilter.state.PodRecord;
+import io.portafilter.state.PodState;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+
+/** Records and requests to CRI's answers, and its filters. */
+final class CriAnswers {
+
+    private CriAnswers() {}
+
+    static PodSandboxState state(PodState state) {
+        return switch (state) {
+            case READY -> PodSandboxState.SANDBOX_READY;
+            case NOTREADY -> PodSandboxState.SANDBOX_NOTREADY;
+        };
+    }
+
+    /** CRI knows no STARTING: until its program runs, a container is CREATED. */
+    static ContainerState state(io.portafilter.state.ContainerState state) {
+        return switch (state) {
+            case CREATED, STARTING -> ContainerState.CONTAINER_CREATED;
+            case RUNNING -> ContainerState.CONTAINER_RUNNING;
+            case EXITED -> ContainerState.CONTAINER_EXITED;
+        };
+    }
+
+    static PodSandbox listed(LivePod pod, PodRecord record) {
+        PodSandboxConfig config = pod.request().getConfig();
+        return PodSandbox.newBuilder()
+                .setId(pod.id())
+                .setMetadata(config.getMetadata())
+                .setState(state(record.state()))
+                .setCreatedAt(record.createdAtNanos())
+                .putAllLabels(config.getLabelsMap())
+                .putAllAnnotations(config.getAnnotationsMap())
+                .setRuntimeHandler(record.runtimeHandler())
+                .build();
+    }
+
+    static PodSandboxStatus status(LivePod pod, PodRecord record) {
+        PodSandboxConfig config = pod.request().getConfig();
+        return PodSandboxStatus.newBuilder()
+                .setId(pod.id())
+                .setMetadata(config.getMetadata())
+                .setState(state(record.state()))
+                .setCreatedAt(record.createdAtNanos())
+                // no address: in the host's network it is the host's, in one of its own there is only loopback
+                .setNetwork(PodSandboxNetworkStatus.getDefaultInstance())
+                .setLinux(LinuxPodSandboxStatus.newBuilder()
+                        .setNamespaces(Namespace.newBuilder()
+                                .setOptions(
+                                        config.getLinux().getSecurityContext().getNamespaceOptions())))
+                .putAllLabels(config.getLabelsMap())
+                .putAllAnnotations(config.getAnnotationsMap())
+                .setRuntimeHandler(record.runtimeHandler())
+                .build();
+    }
+
+    static Container listed(LiveContainer container, ContainerRecord record) {
+        ContainerConfig config = container.request().getConfig();
+        return Container.newBuilder()
+                .setId(container.id())
+                .setPodSandboxId(container.podId())
+                .setMetadata(config.getMetadata())
+                .setImage(config.getImage())
+                .setImageRef(record.imageId())
+                .setState(state(record.state()))
+                .setCreatedAt(record.createdAtNanos())
+                .putAllLabels(config.getLabelsMap())
+                .putAllAnnotations(config.getAnnotationsMap())
+                .setImageId(record.imageId())
+                .build();
+    }
+
+    /** The status; {@code plan} is absent where nobody knows any more whom it ran as. */
+    static ContainerStatus status(LiveContainer container, ContainerRecord record, Optional<ContainerPlan> plan) {
+        ContainerConfig config = container.request().getConfig();
+        boolean exited = record.state() == io.portafilter.state.ContainerState.EXITED;
+        boolean started = exited || record.state() == io.portafilter.state.ContainerState.RUNNING;
+        ContainerStatus.Builder status = ContainerStatus.newBuilder()
+                .setId(container.id())
+                .setMetadata(config.getMetadata())
+                .setState(state(record.state()))
+                .setCreatedAt(record.createdAtNanos())
+                .setStartedAt(started ? record.startedAtNanos() : 0)
+                .setFinishedAt(exited ? record.finishedAtNanos() : 0)
+                .setExitCode(exited ? record.exitCode() : 0)
+                .setImage(config.getImage())
+                .setImageRef(record.imageRef())
+                .setReason(record.reason())
+                .setMessage(record.message())
+                .putAllLabels(config.getLabelsMap())
+                .putAllAnnotations(config.getAnnotationsMap())
+                .addAllMounts(config.getMountsList())
+                .setLogPath(record.logPath())
+                .setImageId(record.imageId())
+                .setStopSignal(StopSignals.signal(container.spec().stopSignal()));
+        if (config.getLinux().hasResources()) {
+            status.setResources(
+                    ContainerResources.newBuilder().setLinux(config.getLinux().getResources()));
+        }
+        plan.ifPresent(known -> status.setUser(
+                ContainerUser.newBuilder().setLinux(user(known.security().user()))));
+        return status.build();
+    }
+
+    /** The groups with the primary one, sorted, each once. */
+    private static LinuxContainerUser user(Credentials user) {
+        TreeSet<Long> groups = new TreeSet<>(user.groups());
+        groups.add(user.gid());
+        return LinuxContainerUser.newBuilder()
+                .setUid(user.uid())
+                .setGid(user.gid())
+                .addAllSupplementalGroups(groups)
+                .build();
+    }
+
+    static boolean matches(PodSandboxFilter filter, LivePod pod, PodRecord record) {
+        return pod.id().startsWith(filter.getId())
+                && (!filter.hasState() || filter.getState().getState() == state(record.state()))
+                && hasLabels(pod.request().getConfig().getLabelsMap(), filter.getLabelSelectorMap());
+    }
+
+    static boolean matches(ContainerFilter filter, LiveContainer container, ContainerRecord record) {
+        return container.id().startsWith(filter.getId())
+                && container.podId().startsWith(filter.getPodSandboxId())
+                && (!filter.hasState() || filter.getState().getState() == state(record.state()))
+                && hasLabels(container.request().getConfig().getLabelsMap(), filter.getLabelSelectorMap());
+    }
+
+    private static boolean hasLabels(Map<String, String> labels, Map<String, String> wanted) {
+        return labels.entrySet().containsAll(wanted.entrySet());
+    }
+}

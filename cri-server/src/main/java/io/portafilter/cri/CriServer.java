@@ -1,0 +1,252 @@
+package io.portafilter.cri;
+
+import io.grpc.Server;
+import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.portafilter.config.Config;
+import io.portafilter.container.Host;
+import io.portafilter.image.ImageStore;
+import io.portafilter.image.RegistryOptions;
+import io.portafilter.linux.EventLoop;
+import io.portafilter.linux.Kernel;
+import io.portafilter.state.ContainerLock;
+import io.portafilter.state.Database;
+import io.portafilter.state.PodLock;
+import io.portafilter.state.Recovery;
+import io.portafilter.state.ServerLock;
+import io.portafilter.streaming.ContainerLog;
+import io.portafilter.streaming.LogLoop;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The server: a gRPC server on a unix socket that root alone may use, and behind it the services, as soon as they have
+ * taken over what an earlier server left. Closing it ends calls under way in order; pods and containers live on.
+ */
+public final class CriServer implements AutoCloseable {
+
+    private static final Logger LOG = System.getLogger(CriServer.class.getName());
+
+    /** What kubelet's and crictl's client accept in the other direction. */
+    private static final int MAX_MESSAGE_BYTES = 16 << 20;
+
+    private static final int EXITS_AT_ONCE = 4;
+    private static final long CALLS_END_SECONDS = 10;
+    private static final String NETTY_OPTIONS_LOGGER = "io.netty.bootstrap";
+
+    private final Config config;
+    private final Undo parts;
+    private final Recovered recovered;
+    private final Server server;
+    private final Thread takeOver;
+
+    private CriServer(Config config, Undo parts, Recovered recovered, Server server, Thread takeOver) {
+        this.config = config;
+        this.parts = parts;
+        this.recovered = recovered;
+        this.server = server;
+        this.takeOver = takeOver;
+    }
+
+    /**
+     * Listens, and begins to take over what is recorded; calls but the first ones wait for that.
+     *
+     * @throws io.portafilter.state.StateException when another server uses root, state directory or socket
+     * @throws UncheckedIOException when the socket cannot be made
+     */
+    @SuppressWarnings("MustBeClosedChecker") // closed with the server
+    public static CriServer start(Config config) {
+        // gRPC sets SO_KEEPALIVE, which netty warns that unix sockets do not have
+        java.util.logging.Logger.getLogger(NETTY_OPTIONS_LOGGER).setLevel(java.util.logging.Level.SEVERE);
+        Undo parts = new Undo();
+        try {
+            ServerLock lock = ServerLock.take(config.root(), config.state(), config.listen());
+            parts.add(lock::close);
+            restrict(config.root());
+            restrict(config.state());
+            Recovered recovered = new Recovered();
+            Server server = listen(config, recovered, parts);
+            Thread takeOver = Thread.ofPlatform().name("take-over").start(() -> takeOver(config, recovered, parts));
+            return new CriServer(config, parts, recovered, server, takeOver);
+        } catch (RuntimeException e) {
+            closeAfter(parts, e);
+            throw e;
+        }
+    }
+
+    private static void closeAfter(Undo parts, RuntimeException cause) {
+        try {
+            parts.close();
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+        }
+    }
+
+    /** What lies there is nobody else's business (CVE-2021-41103). */
+    private static void restrict(Path directory) {
+        try {
+            Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot protect " + directory + ": " + e, e);
+        }
+    }
+
+    private static Server listen(Config config, Recovered recovered, Undo parts) {
+        EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+        parts.add(() -> group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS));
+        ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
+        parts.add(calls::shutdown);
+        PeerCheck peers = new PeerCheck(Kernel.geteuid());
+        Path socket = config.listen();
+        Path hidden = socket.resolveSibling(
+                "." + socket.getFileName() + "." + ProcessHandle.current().pid());
+        Path made = hidden.resolve("socket");
+        try {
+            Files.createDirectory(
+                    hidden, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            parts.add(() -> Directories.remove(hidden));
+            Server server = NettyServerBuilder.forAddress(new DomainSocketAddress(made.toString()))
+                    .bossEventLoopGroup(group)
+                    .workerEventLoopGroup(group)
+                    .channelFactory(() -> {
+                        EpollServerDomainSocketChannel channel = new EpollServerDomainSocketChannel();
+                        channel.pipeline().addLast(peers);
+                        return channel;
+                    })
+                    .executor(calls)
+                    .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+                    .intercept(new StatusInterceptor())
+                    .addService(new RuntimeRpc(recovered))
+                    .addService(new ImageRpc(config, recovered))
+                    .build()
+                    .start();
+            parts.add(() -> {
+                var _ = server.shutdownNow();
+            });
+            // made where nobody else can come, then put into its place as a whole
+            Files.setPosixFilePermissions(made, PosixFilePermissions.fromString("rw-------"));
+            Files.move(made, socket, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            Directories.remove(hidden);
+            return server;
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot listen on " + socket + ": " + e.getMessage(), e);
+        }
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // closed with the server
+    private static void takeOver(Config config, Recovered recovered, Undo parts) {
+        try {
+            Database database = Database.open(config.root().resolve("portafilter.db"));
+            parts.add(database::close);
+            Host host = Host.open(config.state());
+            parts.add(host::close);
+            ImageStore images = ImageStore.open(
+                    config.root(), database, RegistryOptions.of(config.registryConfigPath(), System.getenv()));
+            parts.add(images::close);
+            EventLoop ends = EventLoop.start("ends");
+            parts.add(ends::close);
+            EventLoop writing = EventLoop.start("logs");
+            parts.add(writing::close);
+            LogLoop logs = LogLoop.on(writing);
+            ThreadPoolExecutor exits = new ThreadPoolExecutor(
+                    EXITS_AT_ONCE,
+                    EXITS_AT_ONCE,
+                    10,
+                    TimeUnit.SECONDS,
+                    new LinkedBlockingQueue<>(),
+                    Thread.ofPlatform().name("exits-", 0).daemon().factory());
+            exits.allowCoreThreadTimeOut(true);
+            parts.add(() -> awaitAll(exits));
+            Services services = Services.of(
+                    config,
+                    new Node(
+                            host,
+                            database,
+                            images,
+                            ends,
+                            logs,
+                            exits,
+                            new Places(config.root(), config.state(), config.cgroupParent()),
+                            new PodLock(),
+                            new ContainerLock(),
+                            new InFlight(),
+                            Recovery.currentBootId()));
+            new TakeOver(services).run();
+            recovered.complete(services);
+        } catch (RuntimeException | Error e) {
+            LOG.log(Level.ERROR, "server.failed", e);
+            recovered.fail(e);
+        }
+    }
+
+    private static void awaitAll(ThreadPoolExecutor exits) {
+        exits.shutdown();
+        try {
+            if (!exits.awaitTermination(CALLS_END_SECONDS, TimeUnit.SECONDS)) {
+                LOG.log(
+                        Level.WARNING,
+                        "server.closing unfinished=" + exits.getQueue().size());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /**
+     * Returns when everything recorded has been taken over.
+     *
+     * @throws CriException when that failed, with a sentence that says why
+     */
+    public void awaitReady() {
+        var _ = recovered.services();
+    }
+
+    /** The directories, locks and the socket are given up; calls under way have ended, or were ended after a while. */
+    @Override
+    public void close() {
+        try {
+            var _ = server.shutdown();
+            if (!server.awaitTermination(CALLS_END_SECONDS, TimeUnit.SECONDS)) {
+                var _ = server.shutdownNow();
+            }
+            takeOver.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        recovered.now().ifPresent(services -> services.containerTable().all().forEach(CriServer::letGo));
+        removeSocket();
+        parts.close();
+    }
+
+    /** The log's pipes are left as they are; a prepared process ends with the gate that only this server can open. */
+    private static void letGo(LiveContainer container) {
+        container.log().ifPresent(ContainerLog::close);
+        Optional.of(container)
+                .flatMap(LiveContainer::prepared)
+                .ifPresent(io.portafilter.container.ContainerLaunch::close);
+    }
+
+    private void removeSocket() {
+        try {
+            Files.deleteIfExists(config.listen());
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, "server.socket path=" + config.listen() + " cause=" + e);
+        }
+    }
+}

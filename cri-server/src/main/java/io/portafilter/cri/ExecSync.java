@@ -1,0 +1,230 @@
+package io.portafilter.cri;
+
+import static io.portafilter.cri.CriException.invalid;
+import static io.portafilter.cri.CriException.precondition;
+import static io.portafilter.linux.LinuxConstants.EPOLLET;
+import static io.portafilter.linux.LinuxConstants.EPOLLIN;
+import static io.portafilter.linux.LinuxConstants.EPOLLONESHOT;
+import static io.portafilter.linux.LinuxConstants.O_NONBLOCK;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import com.google.protobuf.ByteString;
+import io.grpc.Context;
+import io.grpc.Status;
+import io.portafilter.container.ContainerPlan;
+import io.portafilter.container.ExecLaunch;
+import io.portafilter.container.ExecRequest;
+import io.portafilter.container.ExitRecord;
+import io.portafilter.container.LaunchedContainer;
+import io.portafilter.cri.v1.ExecSyncRequest;
+import io.portafilter.cri.v1.ExecSyncResponse;
+import io.portafilter.launch.LaunchException;
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.EventLoop;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.state.ContainerRecord;
+import io.portafilter.state.ContainerState;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** Runs a command in a container to its end, and answers with what it wrote and its exit code. */
+final class ExecSync {
+
+    /** The answer must fit into a message of this size, which is what clients accept. */
+    private static final int MAX_ANSWER_BYTES = 16 << 20;
+
+    /** What an answer holds beside the two outputs. */
+    private static final int ANSWER_MARGIN_BYTES = 1024;
+
+    private static final int NOT_FOUND = 127;
+    private static final int NOT_EXECUTABLE = 126;
+    private static final int CHUNK_BYTES = 64 * 1024;
+
+    private final Node node;
+    private final LiveTable<LiveContainer> containers;
+    private final ContainerLifecycle lifecycle;
+
+    ExecSync(Node node, LiveTable<LiveContainer> containers, ContainerLifecycle lifecycle) {
+        this.node = node;
+        this.containers = containers;
+        this.lifecycle = lifecycle;
+    }
+
+    ExecSyncResponse run(ExecSyncRequest request) {
+        LiveContainer container = containers.require(request.getContainerId());
+        String asked = "ExecSync in " + container.id();
+        if (request.getCmdCount() == 0 || request.getCmd(0).isEmpty()) {
+            throw invalid("cmd", "is empty", "give a command");
+        }
+        if (request.getCmdList().stream().anyMatch(argument -> argument.indexOf('\0') >= 0)) {
+            throw invalid("cmd", "holds a NUL character", "leave it out: no program can receive it");
+        }
+        if (request.getTimeout() < 0) {
+            throw invalid("timeout", request.getTimeout() + " is negative", "give seconds, 0 for no limit");
+        }
+        ContainerRecord record = lifecycle.record(container);
+        if (record.state() != ContainerState.RUNNING) {
+            throw precondition(asked, "the container is " + record.state(), "start it first");
+        }
+        ContainerPlan plan = lifecycle.plan(container);
+        LaunchedContainer launched = record.launched().orElseThrow();
+        ExecRequest exec = new ExecRequest(Places.newId(), request.getCmdList());
+        String cgroup = ContainerEnd.cgroupPath(node, container);
+        try (ExecLaunch launch = ExecLaunch.start(node.host(), plan, cgroup, launched, exec)) {
+            return await(launch, request.getTimeout(), asked);
+        } catch (LaunchException e) {
+            if (e.isExecveError()) {
+                return notExecuted(e);
+            }
+            if (lifecycle.record(container).state() != ContainerState.RUNNING) {
+                throw new CriException(Status.Code.FAILED_PRECONDITION, asked, "the container ended meanwhile", "", e);
+            }
+            throw e;
+        }
+    }
+
+    /** As a shell answers for a command that it cannot run. */
+    private static ExecSyncResponse notExecuted(LaunchException failure) {
+        boolean missing = failure.isExecveError(Errno.ENOENT) || failure.isExecveError(Errno.ENOTDIR);
+        return ExecSyncResponse.newBuilder()
+                .setStderr(ByteString.copyFromUtf8(failure.getMessage() + "\n"))
+                .setExitCode(missing ? NOT_FOUND : NOT_EXECUTABLE)
+                .build();
+    }
+
+    private ExecSyncResponse await(ExecLaunch launch, long timeoutSeconds, String asked) {
+        CompletableFuture<Boolean> ended = new CompletableFuture<>();
+        Context caller = Context.current();
+        Context.CancellationListener onCancel = _ -> ended.complete(false);
+        Output stdout = new Output(launch.stdout());
+        Output stderr = new Output(launch.stderr());
+        EventLoop.Registration end =
+                node.events().watch(launch.monitor().pidfd(), EPOLLIN | EPOLLONESHOT, _ -> ended.complete(true));
+        caller.addListener(onCancel, Runnable::run);
+        try {
+            stdout.watch(node.events());
+            stderr.watch(node.events());
+            if (!awaitEnd(ended, timeoutSeconds)) {
+                launch.killTree();
+                throw new CriException(
+                        Status.Code.DEADLINE_EXCEEDED,
+                        asked,
+                        "command timed out after " + timeoutSeconds + " s",
+                        "it was killed with its children");
+            }
+            if (caller.isCancelled() && launch.exit().isEmpty()) {
+                launch.killTree();
+                throw new CriException(Status.Code.CANCELLED, asked, "the caller has gone", "the command was killed");
+            }
+        } finally {
+            caller.removeListener(onCancel);
+            end.cancel();
+            // what a child in the background still writes is not waited for
+            stdout.finish();
+            stderr.finish();
+        }
+        return answer(launch.exit(), stdout.bytes(), stderr.bytes(), asked);
+    }
+
+    /** False when the time is over first. */
+    private static boolean awaitEnd(CompletableFuture<Boolean> ended, long timeoutSeconds) {
+        try {
+            if (timeoutSeconds == 0) {
+                var _ = ended.get();
+            } else {
+                var _ = ended.get(timeoutSeconds, TimeUnit.SECONDS);
+            }
+            return true;
+        } catch (TimeoutException e) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CriException(Status.Code.UNAVAILABLE, "ExecSync", "the server is ending", "try again", e);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("nobody completes it so", e);
+        }
+    }
+
+    private static ExecSyncResponse answer(
+            Optional<ExitRecord> exit, ByteString stdout, ByteString stderr, String asked) {
+        ExitRecord end = exit.orElseThrow(
+                () -> precondition(asked, "the command was killed together with its monitor", "look at the container"));
+        int room = MAX_ANSWER_BYTES - ANSWER_MARGIN_BYTES;
+        ByteString errors = stderr.substring(0, Math.min(stderr.size(), room / 2));
+        ByteString output = stdout.substring(0, Math.min(stdout.size(), room - errors.size()));
+        errors = stderr.substring(0, Math.min(stderr.size(), room - output.size()));
+        return ExecSyncResponse.newBuilder()
+                .setStdout(output)
+                .setStderr(errors)
+                .setExitCode(end.code())
+                .build();
+    }
+
+    /** One stream of the command: the first 16 MiB are kept, the rest is read and dropped. */
+    private static final class Output {
+        private final Fd pipe;
+        private Optional<EventLoop.Registration> registration = Optional.empty();
+
+        @GuardedBy("this")
+        private final byte[] chunk = new byte[CHUNK_BYTES];
+
+        @GuardedBy("this")
+        private final ByteString.Output kept = ByteString.newOutput();
+
+        @GuardedBy("this")
+        private boolean closed;
+
+        Output(Fd pipe) {
+            this.pipe = pipe;
+            Kernel.setFlags(pipe, Kernel.getFlags(pipe) | O_NONBLOCK);
+        }
+
+        void watch(EventLoop events) {
+            registration = Optional.of(events.watch(pipe, EPOLLIN | EPOLLET, _ -> read(events)));
+        }
+
+        /** Takes a chunk; asks for another turn when there may be more. */
+        private synchronized void read(EventLoop events) {
+            if (!closed && take() == CHUNK_BYTES) {
+                events.execute(() -> read(events));
+            }
+        }
+
+        private synchronized int take() {
+            int count;
+            try {
+                count = Kernel.read(pipe, chunk, 0, CHUNK_BYTES);
+            } catch (KernelException e) {
+                if (e.is(Errno.EAGAIN)) {
+                    return 0;
+                }
+                throw e;
+            }
+            kept.write(chunk, 0, Math.min(count, MAX_ANSWER_BYTES - kept.size()));
+            return count;
+        }
+
+        /** Takes what is there now, no more than a pipe holds, and stops. */
+        synchronized void finish() {
+            registration.ifPresent(EventLoop.Registration::cancel);
+            long most = Kernel.pipeSize(pipe);
+            for (long taken = 0; taken <= most; ) {
+                int count = take();
+                if (count == 0) {
+                    break;
+                }
+                taken += count;
+            }
+            closed = true;
+        }
+
+        synchronized ByteString bytes() {
+            return kept.toByteString();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+package io.portafilter.cri;
+
+import io.portafilter.container.Monitor;
+import io.portafilter.cri.v1.RunPodSandboxRequest;
+import io.portafilter.linux.EventLoop;
+import java.util.Optional;
+
+/**
+ * A pod sandbox while the server runs: what its record says and what watches it.
+ *
+ * @see io.portafilter.state.PodRecord
+ */
+final class LivePod {
+
+    private final String id;
+    private final RunPodSandboxRequest request;
+    private final PodSpec spec;
+    private final PodFiles files;
+
+    /** Changed with the pod's lock held; closed when the pause process has ended. */
+    private volatile Optional<Watched> watched = Optional.empty();
+
+    /** The monitor of a pause process, and its place in the event loop. */
+    record Watched(Monitor monitor, EventLoop.Registration registration) {
+        void end() {
+            registration.cancel();
+            monitor.close();
+        }
+    }
+
+    LivePod(String id, RunPodSandboxRequest request, PodSpec spec, PodFiles files) {
+        this.id = id;
+        this.request = request;
+        this.spec = spec;
+        this.files = files;
+    }
+
+    String id() {
+        return id;
+    }
+
+    RunPodSandboxRequest request() {
+        return request;
+    }
+
+    PodSpec spec() {
+        return spec;
+    }
+
+    PodFiles files() {
+        return files;
+    }
+
+    Optional<Watched> watched() {
+        return watched;
+    }
+
+    void watchedBy(Watched newWatched) {
+        watched = Optional.of(newWatched);
+    }
+
+    /** Takes what watches it, once. */
+    synchronized Optional<Watched> unwatch() {
+        Optional<Watched> taken = watched;
+        watched = Optional.empty();
+        return taken;
+    }
+
+    /** For people: {@code namespace/name}. */
+    String name() {
+        return spec.identity().namespace() + "/" + spec.identity().name();
+    }
+}

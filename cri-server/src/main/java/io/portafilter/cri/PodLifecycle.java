@@ -1,0 +1,314 @@
+package io.portafilter.cri;
+
+import static io.portafilter.linux.LinuxConstants.EPOLLIN;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import io.grpc.Status;
+import io.portafilter.cgroup.Cgroup;
+import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.container.LaunchedPod;
+import io.portafilter.container.Monitor;
+import io.portafilter.container.PodLaunch;
+import io.portafilter.container.PodRequest;
+import io.portafilter.cri.v1.RunPodSandboxRequest;
+import io.portafilter.linux.EventLoop;
+import io.portafilter.state.Bytes;
+import io.portafilter.state.Change;
+import io.portafilter.state.PodLock;
+import io.portafilter.state.PodRecord;
+import io.portafilter.state.PodState;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/** Runs, stops and removes pod sandboxes: READY, then NOTREADY for ever, then gone. */
+final class PodLifecycle {
+
+    private static final Logger LOG = System.getLogger(PodLifecycle.class.getName());
+
+    /** As every runtime has it. */
+    private static final long SHARED_MEMORY_BYTES = 64L << 20;
+
+    private static final int PAUSE_OOM_SCORE_ADJ = -998;
+    private static final long PAUSE_CPU_SHARES = 2;
+    private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
+
+    private final Node node;
+    private final ContainerLifecycle containers;
+    private final LiveTable<LivePod> pods;
+    private final String nodeName;
+
+    PodLifecycle(Node node, LiveTable<LivePod> pods, ContainerLifecycle containers) {
+        this.node = node;
+        this.pods = pods;
+        this.containers = containers;
+        this.nodeName = PodFiles.nodeName();
+    }
+
+    /** Makes a pod sandbox, or joins or finds the same request; its id. */
+    String run(RunPodSandboxRequest request) {
+        PodSpec spec = PodSpec.of(request);
+        return node.inFlight()
+                .run(
+                        spec.identity(),
+                        "RunPodSandbox of " + spec.identity(),
+                        request,
+                        flight -> existing(request, spec).orElseGet(() -> make(flight, request, spec)));
+    }
+
+    private Optional<String> existing(RunPodSandboxRequest request, PodSpec spec) {
+        return pods.with(spec.identity()).map(pod -> {
+            PodRecord record = record(pod);
+            if (record.state() == PodState.READY && pod.request().equals(request)) {
+                return pod.id();
+            }
+            throw new CriException(
+                    Status.Code.ALREADY_EXISTS,
+                    "RunPodSandbox of " + spec.identity(),
+                    "pod sandbox " + pod.id() + " of "
+                            + Duration.ofNanos(Node.now() - record.createdAtNanos())
+                                    .toSeconds() + " s ago is "
+                            + record.state(),
+                    "remove it, or use another attempt");
+        });
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the pod owns the monitor until its end
+    private String make(InFlight.Flight flight, RunPodSandboxRequest request, PodSpec spec) {
+        long start = System.nanoTime();
+        String id = Places.newId();
+        Places places = node.places();
+        LivePod pod = new LivePod(id, request, spec, new PodFiles(places.podFiles(id), nodeName));
+        try (Undo undo = new Undo()) {
+            flight.stage("making its directories");
+            undo.add(() -> Directories.remove(places.podState(id)));
+            Directories.make(places.podState(id));
+            TakeOver.noteCgroup(places.podState(id), cgroupPath(pod));
+            undo.add(() -> Directories.remove(places.podFiles(id)));
+            Directories.make(places.podFiles(id));
+            pod.files().write(spec);
+            flight.stage("making its namespaces");
+            undo.add(() -> removeOwnCgroup(pod));
+            PodLaunch launch = prepare(pod);
+            undo.add(launch::close);
+            flight.stage("recording");
+            PodRecord record = newRecord(pod, launch.launched());
+            undo.add(() -> node.database().commit(new Change.RemovePod(id)));
+            node.database().commit(new Change.PutPod(record));
+            watch(pod, launch.execute());
+            pods.add(pod);
+            undo.forget();
+        }
+        LOG.log(
+                Level.INFO,
+                "pod.ready pod=" + pod.name() + " id=" + Places.shortId(id) + " micros="
+                        + (System.nanoTime() - start) / 1000);
+        return id;
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the caller undoes it
+    private PodLaunch prepare(LivePod pod) {
+        PodSpec spec = pod.spec();
+        OptionalLong unset = OptionalLong.empty();
+        CgroupLimits limits = new CgroupLimits(
+                OptionalLong.of(PAUSE_CPU_SHARES),
+                unset,
+                unset,
+                unset,
+                unset,
+                unset,
+                "",
+                "",
+                java.util.Map.of(),
+                java.util.Map.of(),
+                List.of());
+        return PodLaunch.prepare(
+                node.host(),
+                new PodRequest(
+                        pod.id(),
+                        spec.hostNetwork() ? "" : pod.files().hostname(spec),
+                        spec.hostNetwork(),
+                        spec.hostIpc(),
+                        spec.hostPid(),
+                        spec.ids(),
+                        spec.sysctls(),
+                        SHARED_MEMORY_BYTES,
+                        cgroupPath(pod),
+                        limits,
+                        PAUSE_OOM_SCORE_ADJ,
+                        node.places().podState(pod.id())));
+    }
+
+    private PodRecord newRecord(LivePod pod, LaunchedPod launched) {
+        Identity.Pod identity = pod.spec().identity();
+        return new PodRecord(
+                pod.id(),
+                identity.name(),
+                identity.namespace(),
+                identity.uid(),
+                identity.attempt(),
+                Bytes.copyOf(pod.request().toByteArray()),
+                Node.now(),
+                PodState.READY,
+                Optional.of(launched),
+                node.bootId(),
+                pod.request().getRuntimeHandler());
+    }
+
+    private String cgroupPath(LivePod pod) {
+        return node.places().cgroup(pod.spec().cgroupParent(), pod.id(), pod.id());
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the pod owns the monitor until its end
+    private void watch(LivePod pod, Monitor monitor) {
+        EventLoop.Registration registration = node.events().watch(monitor.pidfd(), EPOLLIN, _ -> ended(pod));
+        pod.watchedBy(new LivePod.Watched(monitor, registration));
+    }
+
+    /** On the event loop: the pause process ended. */
+    private void ended(LivePod pod) {
+        Optional<LivePod.Watched> watched = pod.unwatch();
+        if (watched.isEmpty()) {
+            return;
+        }
+        watched.get().registration().cancel();
+        node.exits().execute(() -> {
+            watched.get().monitor().reap();
+            watched.get().monitor().close();
+            try (PodLock.Held held = node.podLock().hold(pod.id())) {
+                if (markNotReady(pod, held)) {
+                    LOG.log(
+                            Level.WARNING,
+                            "pod.lost pod=" + pod.name() + " id=" + Places.shortId(pod.id())
+                                    + " cause=its pause process ended");
+                }
+            }
+        });
+    }
+
+    /** True if it was READY. */
+    private boolean markNotReady(LivePod pod, PodLock.Held held) {
+        held.require(pod.id());
+        Optional<PodRecord> record = node.database().pod(pod.id());
+        if (record.isEmpty() || record.get().state() == PodState.NOTREADY) {
+            return false;
+        }
+        node.database().commit(new Change.PutPod(record.get().notReady()));
+        return true;
+    }
+
+    /** Stops a pod sandbox; unknown ones are stopped already. */
+    void stop(String idOrPrefix) {
+        pods.find(idOrPrefix).ifPresent(this::stop);
+    }
+
+    /** From the first step on no container starts in it any more; then what runs is killed, then the pod itself. */
+    private void stop(LivePod pod) {
+        boolean was;
+        try (PodLock.Held held = node.podLock().hold(pod.id())) {
+            was = markNotReady(pod, held);
+        }
+        containers.stopAll(pod.id());
+        pod.unwatch().ifPresent(watched -> {
+            watched.registration().cancel();
+            Cgroup.at(node.host().cgroups(), cgroupPath(pod)).kill(KILL_LIMIT);
+            watched.monitor().kill();
+            boolean ended = watched.monitor().awaitEnd(KILL_LIMIT);
+            watched.monitor().close();
+            if (!ended) {
+                throw CriException.precondition(
+                        "StopPodSandbox " + pod.id(),
+                        "its monitor does not end",
+                        "look at what holds it, then try again");
+            }
+        });
+        removeCgroup(pod);
+        Directories.remove(node.places().podState(pod.id()));
+        if (was) {
+            LOG.log(Level.INFO, "pod.stopped pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
+        }
+    }
+
+    private void removeCgroup(LivePod pod) {
+        Cgroup cgroup = Cgroup.at(node.host().cgroups(), cgroupPath(pod));
+        if (cgroup.exists()) {
+            cgroup.kill(KILL_LIMIT);
+            cgroup.remove(KILL_LIMIT);
+        }
+    }
+
+    /** The pod's cgroup, unless somebody gave it one: that is theirs. */
+    private void removeOwnCgroup(LivePod pod) {
+        if (pod.spec().cgroupParent().isEmpty()) {
+            Cgroup cgroup = Cgroup.at(node.host().cgroups(), node.places().ownPodCgroup(pod.id()));
+            if (cgroup.exists()) {
+                cgroup.remove(KILL_LIMIT);
+            }
+        }
+    }
+
+    /** Stops and removes a pod sandbox with its containers; unknown ones are removed already. */
+    void remove(String idOrPrefix) {
+        pods.find(idOrPrefix).ifPresent(this::remove);
+    }
+
+    private void remove(LivePod pod) {
+        stop(pod);
+        containers.removeAll(pod.id());
+        try (PodLock.Held held = node.podLock().hold(pod.id())) {
+            held.require(pod.id());
+            if (pods.exactly(pod.id()).isEmpty()) {
+                return;
+            }
+            containers.requireNone(pod.id());
+            removeOwnCgroup(pod);
+            Directories.remove(node.places().podFiles(pod.id()));
+            node.database().commit(new Change.RemovePod(pod.id()));
+            pods.remove(pod);
+        }
+        LOG.log(Level.INFO, "pod.removed pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
+    }
+
+    /** What the records say of it. */
+    PodRecord record(LivePod pod) {
+        return node.database().pod(pod.id()).orElseThrow(() -> CriException.notFound("pod sandbox", pod.id()));
+    }
+
+    // ---- at the server's start
+
+    /** Takes a pod over from the records. */
+    LivePod adopt(PodRecord record) {
+        try {
+            RunPodSandboxRequest request =
+                    RunPodSandboxRequest.parseFrom(record.request().toByteArray());
+            LivePod pod = new LivePod(
+                    record.id(),
+                    request,
+                    PodSpec.of(request),
+                    new PodFiles(node.places().podFiles(record.id()), nodeName));
+            pods.add(pod);
+            return pod;
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalStateException("the record of pod sandbox " + record.id() + " is no request", e);
+        }
+    }
+
+    /** Watches the pause process that an earlier server left, if it is there; false if it is not. */
+    @SuppressWarnings("MustBeClosedChecker") // the pod owns the monitor until its end
+    boolean reopen(LivePod pod, LaunchedPod launched) {
+        if (!launched.pause().isAlive()) {
+            return false;
+        }
+        Optional<Monitor> monitor = Monitor.reopen(launched.monitor());
+        monitor.ifPresent(found -> watch(pod, found));
+        return monitor.isPresent();
+    }
+
+    /** Ends what an earlier server may have left of a pod that is NOTREADY. */
+    void release(LivePod pod) {
+        removeCgroup(pod);
+    }
+}

@@ -1,0 +1,192 @@
+package io.portafilter.cri;
+
+import io.grpc.stub.StreamObserver;
+import io.portafilter.container.ContainerPlan;
+import io.portafilter.cri.v1.*;
+import io.portafilter.state.ContainerRecord;
+import io.portafilter.state.PodRecord;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/** CRI's RuntimeService, a short method for each call; those that are not here answer UNIMPLEMENTED. */
+final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
+
+    private static final Logger LOG = System.getLogger(RuntimeRpc.class.getName());
+
+    private final Recovered recovered;
+
+    RuntimeRpc(Recovered recovered) {
+        this.recovered = recovered;
+    }
+
+    private Services runtime() {
+        return recovered.services();
+    }
+
+    private static <A> void reply(StreamObserver<A> to, A answer) {
+        to.onNext(answer);
+        to.onCompleted();
+    }
+
+    // ---- the runtime
+
+    @Override
+    public void version(VersionRequest request, StreamObserver<VersionResponse> answer) {
+        reply(answer, RuntimeStatusAnswers.version());
+    }
+
+    @Override
+    public void status(StatusRequest request, StreamObserver<StatusResponse> answer) {
+        reply(answer, RuntimeStatusAnswers.status(runtime(), request.getVerbose()));
+    }
+
+    @Override
+    public void runtimeConfig(RuntimeConfigRequest request, StreamObserver<RuntimeConfigResponse> answer) {
+        reply(answer, RuntimeStatusAnswers.config(runtime().config()));
+    }
+
+    @Override
+    public void updateRuntimeConfig(
+            UpdateRuntimeConfigRequest request, StreamObserver<UpdateRuntimeConfigResponse> answer) {
+        runtime().podCidr().set(request.getRuntimeConfig().getNetworkConfig().getPodCidr());
+        reply(answer, UpdateRuntimeConfigResponse.getDefaultInstance());
+    }
+
+    // ---- pods
+
+    @Override
+    public void runPodSandbox(RunPodSandboxRequest request, StreamObserver<RunPodSandboxResponse> answer) {
+        String id = runtime().pods().run(request);
+        reply(answer, RunPodSandboxResponse.newBuilder().setPodSandboxId(id).build());
+    }
+
+    @Override
+    public void stopPodSandbox(StopPodSandboxRequest request, StreamObserver<StopPodSandboxResponse> answer) {
+        runtime().pods().stop(request.getPodSandboxId());
+        reply(answer, StopPodSandboxResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void removePodSandbox(RemovePodSandboxRequest request, StreamObserver<RemovePodSandboxResponse> answer) {
+        runtime().pods().remove(request.getPodSandboxId());
+        reply(answer, RemovePodSandboxResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void podSandboxStatus(PodSandboxStatusRequest request, StreamObserver<PodSandboxStatusResponse> answer) {
+        Services runtime = runtime();
+        LivePod pod = runtime.podTable().require(request.getPodSandboxId());
+        PodRecord record = runtime.pods().record(pod);
+        PodSandboxStatusResponse.Builder response = PodSandboxStatusResponse.newBuilder()
+                .setStatus(CriAnswers.status(pod, record))
+                .setTimestamp(Node.now());
+        for (LiveContainer container : runtime.containers().ofPod(pod.id())) {
+            runtime.node()
+                    .database()
+                    .container(container.id())
+                    .ifPresent(found -> response.addContainersStatuses(
+                            CriAnswers.status(container, found, plan(runtime, container))));
+        }
+        if (request.getVerbose()) {
+            response.putInfo("info", RuntimeStatusAnswers.podInfo(pod, record));
+        }
+        reply(answer, response.build());
+    }
+
+    @Override
+    public void listPodSandbox(ListPodSandboxRequest request, StreamObserver<ListPodSandboxResponse> answer) {
+        Services runtime = runtime();
+        List<PodSandbox> items = new ArrayList<>();
+        for (LivePod pod : runtime.podTable().all()) {
+            runtime.node()
+                    .database()
+                    .pod(pod.id())
+                    .filter(record -> CriAnswers.matches(request.getFilter(), pod, record))
+                    .ifPresent(record -> items.add(CriAnswers.listed(pod, record)));
+        }
+        items.sort(Comparator.comparingLong(PodSandbox::getCreatedAt).reversed());
+        reply(answer, ListPodSandboxResponse.newBuilder().addAllItems(items).build());
+    }
+
+    // ---- containers
+
+    @Override
+    public void createContainer(CreateContainerRequest request, StreamObserver<CreateContainerResponse> answer) {
+        String id = runtime().containers().create(request);
+        reply(answer, CreateContainerResponse.newBuilder().setContainerId(id).build());
+    }
+
+    @Override
+    public void startContainer(StartContainerRequest request, StreamObserver<StartContainerResponse> answer) {
+        runtime().containers().start(request.getContainerId());
+        reply(answer, StartContainerResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void stopContainer(StopContainerRequest request, StreamObserver<StopContainerResponse> answer) {
+        runtime().containers().stop(request.getContainerId(), request.getTimeout());
+        reply(answer, StopContainerResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void removeContainer(RemoveContainerRequest request, StreamObserver<RemoveContainerResponse> answer) {
+        runtime().containers().remove(request.getContainerId());
+        reply(answer, RemoveContainerResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void containerStatus(ContainerStatusRequest request, StreamObserver<ContainerStatusResponse> answer) {
+        Services runtime = runtime();
+        LiveContainer container = runtime.containerTable().require(request.getContainerId());
+        ContainerRecord record = runtime.containers().record(container);
+        ContainerStatusResponse.Builder response = ContainerStatusResponse.newBuilder()
+                .setStatus(CriAnswers.status(container, record, plan(runtime, container)));
+        if (request.getVerbose()) {
+            response.putInfo("info", RuntimeStatusAnswers.containerInfo(container, record));
+        }
+        reply(answer, response.build());
+    }
+
+    /** Who it runs as; what an earlier boot's container ran as, nobody knows any more. */
+    private static Optional<ContainerPlan> plan(Services runtime, LiveContainer container) {
+        try {
+            return Optional.of(runtime.containers().plan(container));
+        } catch (RuntimeException e) {
+            LOG.log(Level.DEBUG, "container.plan id=" + container.id() + " cause=" + e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    @Override
+    public void listContainers(ListContainersRequest request, StreamObserver<ListContainersResponse> answer) {
+        Services runtime = runtime();
+        List<Container> found = new ArrayList<>();
+        for (LiveContainer container : runtime.containerTable().all()) {
+            runtime.node()
+                    .database()
+                    .container(container.id())
+                    .filter(record -> CriAnswers.matches(request.getFilter(), container, record))
+                    .ifPresent(record -> found.add(CriAnswers.listed(container, record)));
+        }
+        found.sort(Comparator.comparingLong(Container::getCreatedAt).reversed());
+        reply(
+                answer,
+                ListContainersResponse.newBuilder().addAllContainers(found).build());
+    }
+
+    @Override
+    public void execSync(ExecSyncRequest request, StreamObserver<ExecSyncResponse> answer) {
+        reply(answer, runtime().execSync().run(request));
+    }
+
+    @Override
+    public void reopenContainerLog(
+            ReopenContainerLogRequest request, StreamObserver<ReopenContainerLogResponse> answer) {
+        runtime().containers().reopenLog(request.getContainerId());
+        reply(answer, ReopenContainerLogResponse.getDefaultInstance());
+    }
+}

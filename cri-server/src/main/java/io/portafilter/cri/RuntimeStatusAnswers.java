@@ -1,0 +1,159 @@
+package io.portafilter.cri;
+
+import io.portafilter.config.Config;
+import io.portafilter.cri.v1.LinuxRuntimeConfiguration;
+import io.portafilter.cri.v1.RuntimeCondition;
+import io.portafilter.cri.v1.RuntimeConfigResponse;
+import io.portafilter.cri.v1.RuntimeFeatures;
+import io.portafilter.cri.v1.RuntimeHandler;
+import io.portafilter.cri.v1.RuntimeHandlerFeatures;
+import io.portafilter.cri.v1.RuntimeStatus;
+import io.portafilter.cri.v1.StatusResponse;
+import io.portafilter.cri.v1.VersionResponse;
+import io.portafilter.linux.Kernel;
+import io.portafilter.security.KernelVersion;
+import io.portafilter.state.ContainerRecord;
+import io.portafilter.state.PodRecord;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/** What Version, Status and RuntimeConfig answer, and the verbose part of others. */
+final class RuntimeStatusAnswers {
+
+    private static final String KUBELET_INTERFACE = "0.1.0";
+    private static final String RUNTIME_API = "v1";
+    private static final String RUNTIME_NAME = "portafilter";
+
+    /** Of file systems whose mounts the kernel can map ids of: name in statfs(2), and since when (mount_setattr(2)). */
+    private static final Map<Long, KernelVersion> ID_MAPPED = Map.of(
+            0xef53L, new KernelVersion(5, 12), // ext4
+            0x58465342L, new KernelVersion(5, 12), // xfs
+            0x9123683eL, new KernelVersion(5, 15), // btrfs
+            0x01021994L, new KernelVersion(6, 3)); // tmpfs
+
+    /** Overlay takes id-mapped lower layers from here on. */
+    private static final KernelVersion ID_MAPPED_OVERLAY = new KernelVersion(5, 19);
+
+    private RuntimeStatusAnswers() {}
+
+    static VersionResponse version() {
+        return VersionResponse.newBuilder()
+                .setVersion(KUBELET_INTERFACE)
+                .setRuntimeName(RUNTIME_NAME)
+                .setRuntimeVersion(runtimeVersion())
+                .setRuntimeApiVersion(RUNTIME_API)
+                .build();
+    }
+
+    /** From the jar's manifest; a build outside of a jar has none. */
+    private static String runtimeVersion() {
+        return Optional.ofNullable(RuntimeStatusAnswers.class.getPackage().getImplementationVersion())
+                .orElse("0.1.0-development");
+    }
+
+    /** Network pods cannot be: kubelet starts those in the host's network alone when NetworkReady is false. */
+    static StatusResponse status(Services services, boolean verbose) {
+        StatusResponse.Builder response = StatusResponse.newBuilder()
+                .setStatus(RuntimeStatus.newBuilder()
+                        .addConditions(RuntimeCondition.newBuilder()
+                                .setType("RuntimeReady")
+                                .setStatus(true))
+                        .addConditions(RuntimeCondition.newBuilder()
+                                .setType("NetworkReady")
+                                .setStatus(false)
+                                .setReason("NetworkPluginNotReady")
+                                .setMessage(
+                                        "this version runs no network plugins: a pod has the host's network, or one of"
+                                                + " its own with loopback only")))
+                .addRuntimeHandlers(RuntimeHandler.newBuilder()
+                        .setName("")
+                        .setFeatures(RuntimeHandlerFeatures.newBuilder()
+                                .setRecursiveReadOnlyMounts(true)
+                                .setUserNamespaces(hasUserNamespaces(services))))
+                .setFeatures(RuntimeFeatures.newBuilder().setSupplementalGroupsPolicy(true));
+        if (verbose) {
+            response.putInfo("config", configInfo(services.config()))
+                    .putInfo("cniconfig", "{}")
+                    .putInfo("lastCNILoadStatus", "no network plugins in this version");
+        }
+        return response.build();
+    }
+
+    /** Whether a pod's layers can be mapped to its user namespace: by kernel and file system of the root directory. */
+    private static boolean hasUserNamespaces(Services services) {
+        KernelVersion kernel = services.node().host().facts().host().kernel();
+        KernelVersion since =
+                ID_MAPPED.get(Kernel.statfs(services.config().root().toString()).type());
+        return since != null && kernel.compareTo(since) >= 0 && kernel.compareTo(ID_MAPPED_OVERLAY) >= 0;
+    }
+
+    private static String configInfo(Config config) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("rootDir", config.root());
+        fields.put("stateDir", config.state());
+        fields.put("sandboxImage", config.sandboxImage());
+        fields.put("cgroupDriver", config.cgroupDriver());
+        fields.put("cgroupParent", config.cgroupParent());
+        return VerboseInfo.json(fields);
+    }
+
+    static RuntimeConfigResponse config(Config config) {
+        return RuntimeConfigResponse.newBuilder()
+                .setLinux(LinuxRuntimeConfiguration.newBuilder()
+                        .setCgroupDriver(
+                                switch (config.cgroupDriver()) {
+                                    case CGROUPFS -> io.portafilter.cri.v1.CgroupDriver.CGROUPFS;
+                                }))
+                .build();
+    }
+
+    /** The verbose part of a pod's status. */
+    static String podInfo(LivePod pod, PodRecord record) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put(
+                "pid", record.launched().map(launched -> launched.pause().pid()).orElse(0));
+        fields.put(
+                "monitorPid",
+                record.launched().map(launched -> launched.monitor().pid()).orElse(0));
+        fields.put("netNamespaceClosed", record.launched().isEmpty());
+        fields.put("hostname", pod.files().hostname(pod.spec()));
+        fields.put("bootID", record.bootId());
+        return VerboseInfo.json(fields);
+    }
+
+    /** The verbose part of a container's status. */
+    static String containerInfo(LiveContainer container, ContainerRecord record) {
+        ContainerSpec spec = container.spec();
+        boolean running = record.state() == io.portafilter.state.ContainerState.RUNNING;
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("sandboxID", container.podId());
+        fields.put(
+                "pid",
+                running
+                        ? record.launched()
+                                .map(launched -> launched.init().pid())
+                                .orElse(0)
+                        : 0);
+        fields.put(
+                "monitorPid",
+                running
+                        ? record.launched()
+                                .map(launched -> launched.monitor().pid())
+                                .orElse(0)
+                        : 0);
+        fields.put("args", spec.arguments());
+        fields.put("workingDirectory", spec.workingDirectory());
+        fields.put("privileged", spec.security().privileged());
+        fields.put(
+                "layers",
+                container.layersTopFirst().stream().map(Path::toString).toList());
+        fields.put("stopSignal", spec.stopSignal());
+        container.log().ifPresent(log -> fields.put("droppedLogRecords", log.droppedRecords()));
+        container
+                .plan()
+                .ifPresent(plan -> fields.put("securityPlan", plan.security().toString()));
+        return VerboseInfo.json(fields);
+    }
+}

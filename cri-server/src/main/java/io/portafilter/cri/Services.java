@@ -1,0 +1,37 @@
+package io.portafilter.cri;
+
+import io.portafilter.config.Config;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * What the calls are answered from, once the records were read.
+ *
+ * @param podCidr what UpdateRuntimeConfig was told last
+ */
+record Services(
+        Config config,
+        Node node,
+        LiveTable<LivePod> podTable,
+        LiveTable<LiveContainer> containerTable,
+        PodLifecycle pods,
+        ContainerLifecycle containers,
+        ExecSync execSync,
+        AtomicReference<String> podCidr) {
+
+    static Services of(Config config, Node node) {
+        LiveTable<LivePod> podTable =
+                new LiveTable<>("pod sandbox", LivePod::id, pod -> pod.spec().identity());
+        LiveTable<LiveContainer> containerTable = new LiveTable<>(
+                "container", LiveContainer::id, container -> container.spec().identity());
+        ContainerLifecycle containers = new ContainerLifecycle(node, podTable, containerTable);
+        return new Services(
+                config,
+                node,
+                podTable,
+                containerTable,
+                new PodLifecycle(node, podTable, containers),
+                containers,
+                new ExecSync(node, containerTable, containers),
+                new AtomicReference<>(""));
+    }
+}
