@@ -114,13 +114,7 @@ final class ImagePull {
                     await(arriving.get(i));
                     int layer = present + i;
                     String what = "layer " + missing.get(i).digest() + " of " + registry.image();
-                    layers.ensure(
-                            chain.get(layer),
-                            config.diffIds().get(layer),
-                            chain.subList(0, layer),
-                            what,
-                            held.get(i)::read);
-                    held.get(i).unpacked();
+                    unpack(chain, layer, config.diffIds().get(layer), what, held.get(i));
                     layersDone.incrementAndGet();
                     report.run();
                 }
@@ -130,6 +124,18 @@ final class ImagePull {
             }
         } finally {
             held.forEach(PartialBlobs.Held::close);
+        }
+    }
+
+    private void unpack(List<String> chain, int layer, Digest diffId, String what, PartialBlobs.Held blob) {
+        try {
+            layers.ensure(chain.get(layer), diffId, chain.subList(0, layer), what, blob::read);
+            blob.discard();
+        } catch (ImageException e) {
+            if (e.kind() == ImageException.Kind.INVALID_IMAGE) {
+                blob.discard();
+            }
+            throw e;
         }
     }
 

@@ -285,7 +285,8 @@ final class LayerUnpacker implements AutoCloseable {
 
     @MustBeClosed
     private static Fd openDirectory(Fd parent, String name) {
-        return Kernel.openat2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, BENEATH);
+        // Without O_NOFOLLOW, with which a link would answer ENOTDIR: RESOLVE_NO_SYMLINKS makes it ELOOP
+        return Kernel.openat2(parent, name, O_RDONLY | O_DIRECTORY, BENEATH);
     }
 
     /** Opens a directory that is known to be one and keeps it open. */
@@ -411,7 +412,7 @@ final class LayerUnpacker implements AutoCloseable {
 
     /** Takes the attributes from a layer below; returns false when that layer has nothing at the path. */
     private static boolean decides(Fd lower, Directory directory) {
-        try (Fd found = Kernel.openat2(lower, directory.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, BENEATH)) {
+        try (Fd found = Kernel.openat2(lower, directory.path, O_RDONLY | O_DIRECTORY, BENEATH)) {
             copyAttributes(found, directory);
             return true;
         } catch (KernelException e) {

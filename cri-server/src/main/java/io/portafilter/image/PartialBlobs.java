@@ -51,7 +51,7 @@ final class PartialBlobs {
     /** One pull's hold on the file of a blob. */
     final class Held implements AutoCloseable {
         private final Descriptor descriptor;
-        private boolean unpacked;
+        private boolean discarded;
 
         private Held(Descriptor descriptor) {
             this.descriptor = descriptor;
@@ -71,13 +71,13 @@ final class PartialBlobs {
         }
 
         /** The file is not needed any more, unless by another pull. */
-        void unpacked() {
-            unpacked = true;
+        void discard() {
+            discarded = true;
         }
 
         @Override
         public void close() {
-            release(descriptor.digest(), unpacked);
+            release(descriptor.digest(), discarded);
         }
     }
 
@@ -92,13 +92,13 @@ final class PartialBlobs {
         }
     }
 
-    private void release(Digest digest, boolean unpacked) {
+    private void release(Digest digest, boolean discarded) {
         lock.lock();
         try {
             int left = users.merge(digest, -1, Integer::sum);
             if (left == 0) {
                 users.remove(digest);
-                if (unpacked) {
+                if (discarded) {
                     Files.deleteIfExists(path(digest));
                 }
             }

@@ -426,7 +426,7 @@ final class TarReader {
                 while (equals < end && data[equals] != '=') {
                     equals++;
                 }
-                if (equals >= end || data[(int) end - 1] != '\n') {
+                if (equals >= end || equals == blank + 1 || data[(int) end - 1] != '\n') {
                     throw new TarException("a malformed pax header");
                 }
                 String key = new String(data, blank + 1, equals - blank - 1, StandardCharsets.UTF_8);
