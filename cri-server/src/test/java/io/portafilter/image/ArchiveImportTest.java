@@ -42,9 +42,13 @@ class ArchiveImportTest {
     private static String config(byte[]... layers) {
         StringBuilder ids = new StringBuilder();
         for (byte[] layer : layers) {
-            ids.append(ids.isEmpty() ? "" : ",").append('"').append(Digest.sha256(layer)).append('"');
+            ids.append(ids.isEmpty() ? "" : ",")
+                    .append('"')
+                    .append(Digest.sha256(layer))
+                    .append('"');
         }
-        return "{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[" + ids + "]}}";
+        return "{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[" + ids
+                + "]}}";
     }
 
     private static TarFixture dockerArchive(String tags) {
@@ -69,12 +73,15 @@ class ArchiveImportTest {
         Files.writeString(directory.resolve("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}");
         String config = config(LAYER);
         String manifest = "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"config\":%s,\"layers\":[%s]}"
-                .formatted(Manifest.OCI_MANIFEST, blob(directory, config.getBytes(StandardCharsets.UTF_8)), blob(directory, layer));
+                .formatted(
+                        Manifest.OCI_MANIFEST,
+                        blob(directory, config.getBytes(StandardCharsets.UTF_8)),
+                        blob(directory, layer));
         String descriptor = blob(directory, manifest.getBytes(StandardCharsets.UTF_8));
         Files.writeString(
                 directory.resolve("index.json"),
-                "{\"schemaVersion\":2,\"manifests\":["
-                        + descriptor.substring(0, descriptor.length() - 1) + annotations + "}]}");
+                "{\"schemaVersion\":2,\"manifests\":[" + descriptor.substring(0, descriptor.length() - 1) + annotations
+                        + "}]}");
         return directory;
     }
 
@@ -96,7 +103,8 @@ class ArchiveImportTest {
         Path file = Files.write(root.resolve("a.tar"), archive);
         Path zipped = Files.write(root.resolve("a.tar.gz"), RegistryFixture.gzip(archive));
 
-        ImportedImage first = fixture.store.importArchive(file, Optional.empty()).getFirst();
+        ImportedImage first =
+                fixture.store.importArchive(file, Optional.empty()).getFirst();
 
         assertThat(first.names()).containsExactly("docker.io/library/busybox:1", "localhost/x:y");
         assertThat(first.image().tags()).isEqualTo(first.names());
@@ -157,7 +165,9 @@ class ArchiveImportTest {
     void refusesALayerThatIsNotWhatTheConfigurationSays() {
         byte[] archive = tar().file("layer.tar", tar().file("evil", "x").bytes())
                 .file("config.json", config(LAYER))
-                .file("manifest.json", "[{\"Config\":\"config.json\",\"RepoTags\":[\"x:1\"],\"Layers\":[\"layer.tar\"]}]")
+                .file(
+                        "manifest.json",
+                        "[{\"Config\":\"config.json\",\"RepoTags\":[\"x:1\"],\"Layers\":[\"layer.tar\"]}]")
                 .bytes();
 
         assertThat(failureOf(() -> importTar(archive, Optional.empty())).kind())
@@ -173,7 +183,8 @@ class ArchiveImportTest {
     void namesALayoutsBareTagAfterItsDirectory() throws IOException {
         Path directory = layout("My_Image", RegistryFixture.gzip(LAYER), named("1.0"));
 
-        ImportedImage image = fixture.store.importLayout(directory, Optional.empty()).getFirst();
+        ImportedImage image =
+                fixture.store.importLayout(directory, Optional.empty()).getFirst();
 
         assertThat(image.names()).containsExactly("localhost/my-image:1.0");
         assertThat(image.image().digests()).hasSize(1).first().asString().startsWith("localhost/my-image@sha256:");
@@ -206,7 +217,10 @@ class ArchiveImportTest {
         Process pack = new ProcessBuilder("tar", "-C", directory.toString(), "-cf", file.toString(), ".").start();
         assertThat(pack.waitFor()).isZero();
 
-        assertThat(fixture.store.importArchive(file, Optional.empty()).getFirst().names())
+        assertThat(fixture.store
+                        .importArchive(file, Optional.empty())
+                        .getFirst()
+                        .names())
                 .containsExactly("localhost/layout:1");
     }
 
@@ -216,7 +230,10 @@ class ArchiveImportTest {
         Path directory = layout("e", layer, named("1"));
         layer[layer.length - 1] ^= 1;
         Files.write(
-                directory.resolve("blobs/sha256").resolve(Digest.sha256(RegistryFixture.gzip(LAYER)).hex()), layer);
+                directory
+                        .resolve("blobs/sha256")
+                        .resolve(Digest.sha256(RegistryFixture.gzip(LAYER)).hex()),
+                layer);
 
         assertThat(failureOf(() -> fixture.store.importLayout(directory, Optional.empty())))
                 .hasMessageContaining("digest");
@@ -225,7 +242,8 @@ class ArchiveImportTest {
     @Test
     void aLinkInALayoutLeadsNowhereOutside() throws IOException {
         Path directory = layout("f", LAYER, named("1"));
-        Path blob = directory.resolve("blobs/sha256").resolve(Digest.sha256(LAYER).hex());
+        Path blob =
+                directory.resolve("blobs/sha256").resolve(Digest.sha256(LAYER).hex());
         Path secret = Files.write(root.resolve("secret"), LAYER);
         Files.delete(blob);
         Files.createSymbolicLink(blob, secret);

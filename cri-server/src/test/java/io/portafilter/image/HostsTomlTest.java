@@ -29,8 +29,7 @@ class HostsTomlTest {
 
     @Test
     void readsMirrorsInTheirOrderAndAllTheirKeys() {
-        HostsToml hosts = parse(
-                """
+        HostsToml hosts = parse("""
                 server = "https://upstream.example"
                 ca = "top.pem"
 

@@ -15,8 +15,6 @@ import io.portafilter.state.Change;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
 import io.portafilter.state.ImageRecord;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.ExecutionException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,10 +22,12 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,8 +37,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 class ImageStoreTest {
-    private static final byte[] BASE =
-            tar().directory("etc/").file("etc/base", "base").file("etc/gone", "x").bytes();
+    private static final byte[] BASE = tar().directory("etc/")
+            .file("etc/base", "base")
+            .file("etc/gone", "x")
+            .bytes();
 
     @TempDir
     Path root;
@@ -162,7 +164,8 @@ class ImageStoreTest {
 
         assertThat(fixture.store.list()).containsExactly(other);
         assertThat(fixture.store.find(image.id())).isEmpty();
-        assertThat(fixture.store.layerPathsTopFirst(other)).allSatisfy(path -> assertThat(path).isDirectory());
+        assertThat(fixture.store.layerPathsTopFirst(other))
+                .allSatisfy(path -> assertThat(path).isDirectory());
         fixture.store.remove(other.id());
         assertThat(fixture.database.layers()).isEmpty();
         assertThat(fixture.leftovers()).isEmpty();
@@ -170,7 +173,8 @@ class ImageStoreTest {
     }
 
     @Test
-    void removingWhatIsGoneSucceedsAlsoFiveTimesAtOnce() throws ExecutionException, InterruptedException, TimeoutException {
+    void removingWhatIsGoneSucceedsAlsoFiveTimesAtOnce()
+            throws ExecutionException, InterruptedException, TimeoutException {
         registry.image("1", BASE);
         ImageRecord image = pull("1");
 
@@ -224,7 +228,6 @@ class ImageStoreTest {
                 0,
                 "",
                 "",
-                Optional.empty(),
                 Optional.empty(),
                 "");
     }
@@ -296,9 +299,9 @@ class ImageStoreTest {
         Path lib = root.resolve("lib");
         try (Stream<Path> layers = Files.list(lib.resolve("layers"))) {
             Stream<Path> own = Stream.of("", "blobs", "blobs/partial", "layers").map(lib::resolve);
-            assertThat(Stream.concat(own, layers)).allSatisfy(path -> assertThat(
-                            PosixFilePermissions.toString(Files.getPosixFilePermissions(path)))
-                    .isEqualTo("rwx------"));
+            assertThat(Stream.concat(own, layers))
+                    .allSatisfy(path -> assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path)))
+                            .isEqualTo("rwx------"));
         }
     }
 

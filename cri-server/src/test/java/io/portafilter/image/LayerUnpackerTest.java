@@ -124,7 +124,8 @@ class LayerUnpackerTest {
         assertThat(List.of(setuid.uid(), setuid.gid())).containsExactly(5, 6);
         assertThat(setuid.modified()).isEqualTo(time);
         assertThat(status("d/hard").isSameFile(setuid)).isTrue();
-        assertThat(Kernel.readlinkat(Fd.CWD, layer.resolve("d/soft").toString())).isEqualTo("/anywhere/../at all");
+        assertThat(Kernel.readlinkat(Fd.CWD, layer.resolve("d/soft").toString()))
+                .isEqualTo("/anywhere/../at all");
         assertThat(status("d/soft").uid()).isEqualTo(5);
         assertThat(status("d/soft").modified()).isEqualTo(time);
         assertThat(status("d/null").special()).isEqualTo(new Device(1, 3));
@@ -157,7 +158,11 @@ class LayerUnpackerTest {
 
     @Test
     void whiteoutsBecomeWhatOverlayReads() {
-        unpack(tar().directory("d/").file("d/.wh.gone", "").directory("o/").file("o/.wh..wh..opq", "").file("o/new", "n"));
+        unpack(tar().directory("d/")
+                .file("d/.wh.gone", "")
+                .directory("o/")
+                .file("o/.wh..wh..opq", "")
+                .file("o/new", "n"));
 
         FileStatus gone = status("d/gone");
         assertThat(gone.isCharacterDevice()).isTrue();
@@ -221,7 +226,8 @@ class LayerUnpackerTest {
         assertThat(layer.resolve("a")).hasContent("second");
         assertThat(layer.resolve("a2")).hasContent("second");
         assertThat(layer.resolve("d")).hasContent("now a file");
-        assertThat(Files.isDirectory(layer.resolve("l"), LinkOption.NOFOLLOW_LINKS)).isTrue();
+        assertThat(Files.isDirectory(layer.resolve("l"), LinkOption.NOFOLLOW_LINKS))
+                .isTrue();
         assertThat(usage.inodes()).isEqualTo(6); // root, a, a2 (counted for its share), d, l, l/in
     }
 
@@ -229,7 +235,10 @@ class LayerUnpackerTest {
     void namesNeedNotBeUtf8AndMayBeLong() {
         String deep = "a/".repeat(100) + "x".repeat(255);
         String name = KernelText.decode(new byte[] {'n', (byte) 0xff, (byte) 0xe9}, 0, 3);
-        unpack(tar().pax("path", deep).file("short", "deep").pax("path", new byte[] {'n', (byte) 0xff, (byte) 0xe9}).file("x", "odd"));
+        unpack(tar().pax("path", deep)
+                .file("short", "deep")
+                .pax("path", new byte[] {'n', (byte) 0xff, (byte) 0xe9})
+                .file("x", "odd"));
 
         assertThat(layer.resolve(deep)).hasContent("deep");
         try (Fd directory = open(layer)) {
@@ -239,8 +248,10 @@ class LayerUnpackerTest {
 
     @Test
     void countsWhatItTakes() {
-        LayerUnpacker.Usage usage =
-                unpack(tar().directory("d/").file("d/f", new byte[5000]).hardLink("d/g", "d/f").symbolicLink("s", "t"));
+        LayerUnpacker.Usage usage = unpack(tar().directory("d/")
+                .file("d/f", new byte[5000])
+                .hardLink("d/g", "d/f")
+                .symbolicLink("s", "t"));
 
         assertThat(usage).isEqualTo(new LayerUnpacker.Usage(4096 + 4096 + 8192, 4));
     }
@@ -311,9 +322,8 @@ class LayerUnpackerTest {
     void aHardLinkLeadsToAFileOfTheLayerOrNowhere() throws IOException {
         Map<String, String> before = outsideState();
         for (String target : List.of("../outside/precious", outside + "/precious", "absent", "", "d", "up/precious")) {
-            ImageException failure = failureOf(() -> unpack(tar().directory("d/")
-                    .symbolicLink("up", outside.toString())
-                    .hardLink("h", target)));
+            ImageException failure = failureOf(() -> unpack(
+                    tar().directory("d/").symbolicLink("up", outside.toString()).hardLink("h", target)));
             assertThat(failure.kind()).as(target).isEqualTo(ImageException.Kind.INVALID_IMAGE);
         }
         assertThat(outsideState()).isEqualTo(before);
@@ -323,7 +333,9 @@ class LayerUnpackerTest {
     void aWhiteoutThroughALinkHidesNothingOutside() throws IOException {
         Map<String, String> before = outsideState();
 
-        unpack(tar().symbolicLink("l", outside.toString()).file("l/.wh.precious", "").file("l/.wh..wh..opq", ""));
+        unpack(tar().symbolicLink("l", outside.toString())
+                .file("l/.wh.precious", "")
+                .file("l/.wh..wh..opq", ""));
 
         assertThat(outsideState()).isEqualTo(before);
     }
@@ -331,8 +343,7 @@ class LayerUnpackerTest {
     @ParameterizedTest
     @ValueSource(strings = {".wh.", ".wh..", ".wh..."})
     void refusesAWhiteoutOfNothing(String name) {
-        assertThat(failureOf(() -> unpack(tar().file(name, ""))).kind())
-                .isEqualTo(ImageException.Kind.INVALID_IMAGE);
+        assertThat(failureOf(() -> unpack(tar().file(name, ""))).kind()).isEqualTo(ImageException.Kind.INVALID_IMAGE);
     }
 
     @Test
@@ -351,15 +362,15 @@ class LayerUnpackerTest {
             bomb.symbolicLink("l" + i, next + "/../" + next + "/../" + next);
         }
 
-        assertThat(failureOf(() -> unpack(bomb.file("l29/x", ""))).kind())
-                .isEqualTo(ImageException.Kind.INVALID_IMAGE);
+        assertThat(failureOf(() -> unpack(bomb.file("l29/x", ""))).kind()).isEqualTo(ImageException.Kind.INVALID_IMAGE);
     }
 
     @Test
     void refusesNamesDeeperThanItFollows() {
         String deep = "a/".repeat(400) + "x";
 
-        assertThat(failureOf(() -> unpack(tar().pax("path", deep).file("x", "")))).hasMessageContaining("deeper");
+        assertThat(failureOf(() -> unpack(tar().pax("path", deep).file("x", ""))))
+                .hasMessageContaining("deeper");
     }
 
     @Test
@@ -390,7 +401,8 @@ class LayerUnpackerTest {
     @Test
     void refusesTheRootAsAFileAndAFileAsADirectory() {
         assertThat(failureOf(() -> unpack(tar().file("./", "x")))).hasMessageContaining("root");
-        assertThat(failureOf(() -> unpack(tar().file("f", "x").file("f/g", "x")))).hasMessageContaining("no directory");
+        assertThat(failureOf(() -> unpack(tar().file("f", "x").file("f/g", "x"))))
+                .hasMessageContaining("no directory");
     }
 
     @Test
@@ -417,8 +429,7 @@ class LayerUnpackerTest {
     void endsWhenItIsInterrupted() {
         Thread.currentThread().interrupt();
         try {
-            assertThat(failureOf(() -> unpack(tar().file("f", ""))).kind())
-                    .isEqualTo(ImageException.Kind.CANCELLED);
+            assertThat(failureOf(() -> unpack(tar().file("f", ""))).kind()).isEqualTo(ImageException.Kind.CANCELLED);
         } finally {
             assertThat(Thread.interrupted()).isTrue();
         }

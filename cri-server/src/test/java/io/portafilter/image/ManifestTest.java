@@ -23,11 +23,9 @@ class ManifestTest {
         List<String> entries = new ArrayList<>();
         for (int i = 0; i < platforms.length; i++) {
             String[] parts = platforms[i].split("/");
-            entries.add(
-                    """
-                    {"digest":"sha256:%s","size":%d,"platform":{"os":"%s","architecture":"%s","variant":"%s"}}"""
-                            .formatted(
-                                    Integer.toString(10 + i).repeat(32), i, parts[0], parts[1], parts.length > 2 ? parts[2] : ""));
+            entries.add("""
+                    {"digest":"sha256:%s","size":%d,"platform":{"os":"%s","architecture":"%s","variant":"%s"}}""".formatted(
+                    Integer.toString(10 + i).repeat(32), i, parts[0], parts[1], parts.length > 2 ? parts[2] : ""));
         }
         return (Manifest.Index) parse("{\"manifests\":[" + String.join(",", entries) + "]}");
     }
@@ -61,11 +59,9 @@ class ManifestTest {
 
     @Test
     void anAttestationIsNoImage() {
-        Manifest.Index index = (Manifest.Index) parse(
-                """
+        Manifest.Index index = (Manifest.Index) parse("""
                 {"manifests":[{"digest":"%1$s","size":1,"platform":{"os":"unknown","architecture":"unknown"},
-                  "annotations":{"vnd.docker.reference.type":"attestation-manifest"}}]}"""
-                        .formatted(DIGEST));
+                  "annotations":{"vnd.docker.reference.type":"attestation-manifest"}}]}""".formatted(DIGEST));
 
         assertThat(failureOf(() -> index.select(new Platform("linux", "amd64", ""), "x"))
                         .kind())
@@ -109,8 +105,7 @@ class ManifestTest {
         String layer = "{\"digest\":\"" + DIGEST + "\",\"size\":1}";
         String layers = String.join(",", Collections.nCopies(Manifest.MAX_LAYERS + 1, layer));
 
-        ImageException failure =
-                failureOf(() -> parse("{\"config\":" + layer + ",\"layers\":[" + layers + "]}"));
+        ImageException failure = failureOf(() -> parse("{\"config\":" + layer + ",\"layers\":[" + layers + "]}"));
 
         assertThat(failure).hasMessageContaining("501 layers");
     }
@@ -119,8 +114,8 @@ class ManifestTest {
     void chainIdsAreThoseOfTheSpecification() {
         // OCI image specification, config.md: ChainID(A|B) = Digest(ChainID(A) + " " + DiffID(B))
         ImageConfig config = ImageConfig.parse(
-                ("{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" + DIGEST
-                                + "\",\"" + DIGEST + "\"]}}")
+                ("{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\""
+                                + DIGEST + "\",\"" + DIGEST + "\"]}}")
                         .getBytes(StandardCharsets.UTF_8));
 
         assertThat(config.chainIds())

@@ -5,12 +5,12 @@ import static io.portafilter.image.StoreFixture.failureOf;
 import static io.portafilter.image.TarFixture.tar;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.security.GeneralSecurityException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.util.Optional;
 import javax.net.ssl.KeyManagerFactory;
@@ -140,11 +140,37 @@ class MirrorTest {
             throws IOException, InterruptedException, GeneralSecurityException {
         Path store = root.resolve(name + ".p12");
         Path certificate = root.resolve(name + ".pem");
-        keytool("-genkeypair", "-alias", name, "-keyalg", "EC", "-dname", "CN=" + name, "-validity", "2",
-                "-ext", "san=" + subjectAlternativeName, "-ext", "bc=ca:true",
-                "-storetype", "PKCS12", "-keystore", store.toString(), "-storepass", PASSWORD);
-        keytool("-exportcert", "-rfc", "-alias", name, "-file", certificate.toString(),
-                "-keystore", store.toString(), "-storepass", PASSWORD);
+        keytool(
+                "-genkeypair",
+                "-alias",
+                name,
+                "-keyalg",
+                "EC",
+                "-dname",
+                "CN=" + name,
+                "-validity",
+                "2",
+                "-ext",
+                "san=" + subjectAlternativeName,
+                "-ext",
+                "bc=ca:true",
+                "-storetype",
+                "PKCS12",
+                "-keystore",
+                store.toString(),
+                "-storepass",
+                PASSWORD);
+        keytool(
+                "-exportcert",
+                "-rfc",
+                "-alias",
+                name,
+                "-file",
+                certificate.toString(),
+                "-keystore",
+                store.toString(),
+                "-storepass",
+                PASSWORD);
         KeyStore keys = KeyStore.getInstance("PKCS12");
         try (InputStream in = Files.newInputStream(store)) {
             keys.load(in, PASSWORD.toCharArray());
@@ -168,7 +194,8 @@ class MirrorTest {
     }
 
     @Test
-    void trustsAServerByTheCertificateThatIsConfiguredForIt() throws IOException, InterruptedException, GeneralSecurityException {
+    void trustsAServerByTheCertificateThatIsConfiguredForIt()
+            throws IOException, InterruptedException, GeneralSecurityException {
         Identity identity = identity("server", "ip:127.0.0.1");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context())) {
             secure.image("1", LAYER);
@@ -177,15 +204,14 @@ class MirrorTest {
             assertThat(untrusted.kind()).isEqualTo(ImageException.Kind.REGISTRY_UNAVAILABLE);
             assertThat(untrusted).hasMessageContaining("TLS");
 
-            hosts(
-                    secure,
-                    "server = \"https://%s\"\nca = \"%s\"".formatted(secure.authority(), identity.certificate()));
+            hosts(secure, "server = \"https://%s\"\nca = \"%s\"".formatted(secure.authority(), identity.certificate()));
             assertThat(fixture.pull(secure.reference("1")).tags()).hasSize(1);
         }
     }
 
     @Test
-    void refusesACertificateForAnotherHostUnlessToldNotToLook() throws IOException, InterruptedException, GeneralSecurityException {
+    void refusesACertificateForAnotherHostUnlessToldNotToLook()
+            throws IOException, InterruptedException, GeneralSecurityException {
         Identity identity = identity("other", "dns:other.example");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context())) {
             secure.image("1", LAYER);
@@ -199,7 +225,8 @@ class MirrorTest {
     }
 
     @Test
-    void whatAServerIsTrustedByCountsForNoOtherThatItRedirectsTo() throws IOException, InterruptedException, GeneralSecurityException {
+    void whatAServerIsTrustedByCountsForNoOtherThatItRedirectsTo()
+            throws IOException, InterruptedException, GeneralSecurityException {
         Identity identity = identity("server", "ip:127.0.0.1");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context());
                 RegistryFixture elsewhere = RegistryFixture.secure(identity.context())) {
@@ -214,14 +241,13 @@ class MirrorTest {
     }
 
     @Test
-    void aSecureServerMayNotRedirectToAnInsecureOne() throws IOException, InterruptedException, GeneralSecurityException {
+    void aSecureServerMayNotRedirectToAnInsecureOne()
+            throws IOException, InterruptedException, GeneralSecurityException {
         Identity identity = identity("server", "ip:127.0.0.1");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context())) {
             secure.image("1", LAYER);
             secure.blobsAt = Optional.of(URI.create("http://" + registry.authority()));
-            hosts(
-                    secure,
-                    "server = \"https://%s\"\nca = \"%s\"".formatted(secure.authority(), identity.certificate()));
+            hosts(secure, "server = \"https://%s\"\nca = \"%s\"".formatted(secure.authority(), identity.certificate()));
 
             assertThat(failureOf(() -> fixture.pull(secure.reference("1")))).hasMessageContaining("less secure");
             assertThat(registry.requests).isEmpty();

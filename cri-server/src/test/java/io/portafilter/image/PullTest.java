@@ -7,8 +7,6 @@ import static io.portafilter.image.TarFixture.tar;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.portafilter.state.ImageRecord;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.ExecutionException;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -19,10 +17,12 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -64,8 +64,7 @@ class PullTest {
 
         assertThat(image.id()).isEqualTo(published.id().toString());
         assertThat(image.tags()).containsExactly(registry.reference("1").toString());
-        assertThat(image.digests())
-                .containsExactly(registry.reference("1").name() + "@" + published.manifest());
+        assertThat(image.digests()).containsExactly(registry.reference("1").name() + "@" + published.manifest());
         assertThat(image.sizeBytes()).isPositive();
         assertThat(image.annotations()).containsEntry("a", "b");
         List<Path> layers = fixture.store.layerPathsTopFirst(image);
@@ -92,14 +91,14 @@ class PullTest {
 
     @Test
     void takesTheImageOfItsPlatformFromAnIndexAndKeepsTheIndexsDigest() {
-        var other = registry.image(Manifest.OCI_MANIFEST, "", "arm64", tar().file("a", "arm").bytes());
+        var other = registry.image(
+                Manifest.OCI_MANIFEST, "", "arm64", tar().file("a", "arm").bytes());
         var own = registry.image(Manifest.OCI_MANIFEST, "", "amd64", HELLO);
         Digest index = registry.manifest(
                 """
                 {"schemaVersion":2,"manifests":[
                  {"mediaType":"%1$s","digest":"%2$s","size":%3$d,"platform":{"os":"linux","architecture":"arm64"}},
-                 {"mediaType":"%1$s","digest":"%4$s","size":%5$d,"platform":{"os":"linux","architecture":"amd64"}}]}"""
-                        .formatted(
+                 {"mediaType":"%1$s","digest":"%4$s","size":%5$d,"platform":{"os":"linux","architecture":"amd64"}}]}""".formatted(
                                 Manifest.OCI_MANIFEST,
                                 other.manifest(),
                                 other.manifestBytes(),
@@ -111,8 +110,7 @@ class PullTest {
         ImageRecord image = fixture.pull(registry.reference("multi"));
 
         assertThat(image.id()).isEqualTo(own.id().toString());
-        assertThat(image.digests())
-                .containsExactly(registry.reference("multi").name() + "@" + index);
+        assertThat(image.digests()).containsExactly(registry.reference("multi").name() + "@" + index);
     }
 
     @Test
@@ -174,7 +172,8 @@ class PullTest {
 
         assertThat(refused.kind()).isEqualTo(ImageException.Kind.UNAUTHORIZED);
         assertThat(refused.getMessage()).contains(registry.authority()).doesNotContain("wr0ng-pw");
-        assertThat(pull("1", new RegistryCredentials.Basic("joe", "secret")).tags()).hasSize(1);
+        assertThat(pull("1", new RegistryCredentials.Basic("joe", "secret")).tags())
+                .hasSize(1);
     }
 
     @Test
@@ -191,7 +190,8 @@ class PullTest {
 
             assertThat(elsewhere.requests).isNotEmpty();
             assertThat(elsewhere.requests)
-                    .allSatisfy(request -> assertThat(request.header("Authorization")).isEmpty());
+                    .allSatisfy(request ->
+                            assertThat(request.header("Authorization")).isEmpty());
         }
     }
 
@@ -210,7 +210,8 @@ class PullTest {
             assertThat(refused.kind()).isEqualTo(ImageException.Kind.UNAUTHORIZED);
             assertThat(thief.count("/token")).isZero();
             assertThat(thief.requests)
-                    .allSatisfy(request -> assertThat(request.header("Authorization")).isEmpty());
+                    .allSatisfy(request ->
+                            assertThat(request.header("Authorization")).isEmpty());
         }
     }
 
@@ -222,9 +223,8 @@ class PullTest {
             registry.manifest(
                     """
                     {"schemaVersion":2,"config":%s,"layers":[{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-                     "digest":"%s","size":%d,"urls":["http://%s/steal"]}]}"""
-                            .formatted(
-                                    configDescriptor(published.id()), Digest.sha256(layer), layer.length, thief.authority()),
+                     "digest":"%s","size":%d,"urls":["http://%s/steal"]}]}""".formatted(
+                            configDescriptor(published.id()), Digest.sha256(layer), layer.length, thief.authority()),
                     Manifest.OCI_MANIFEST,
                     "foreign");
 
@@ -240,15 +240,15 @@ class PullTest {
     }
 
     @Test
-    void everyCallerIsCheckedThoughTheDownloadIsShared() throws ExecutionException, InterruptedException, TimeoutException {
+    void everyCallerIsCheckedThoughTheDownloadIsShared()
+            throws ExecutionException, InterruptedException, TimeoutException {
         registry.wants = BASIC;
         registry.user = "joe";
         registry.password = "secret";
         registry.image("1", big(200_000));
         registry.stall = new CountDownLatch(1);
         try (ExecutorService callers = Executors.newFixedThreadPool(3)) {
-            Future<ImageRecord> first =
-                    callers.submit(() -> pull("1", new RegistryCredentials.Basic("joe", "secret")));
+            Future<ImageRecord> first = callers.submit(() -> pull("1", new RegistryCredentials.Basic("joe", "secret")));
             await(() -> registry.count("/blobs/") >= 2);
             Future<ImageRecord> second =
                     callers.submit(() -> pull("1", new RegistryCredentials.Basic("joe", "secret")));
@@ -314,7 +314,8 @@ class PullTest {
         registry.breaks.set(1);
         registry.ranges = false;
 
-        assertThat(fixture.top(fixture.pull(registry.reference("1"))).resolve("big")).hasSize(400_000);
+        assertThat(fixture.top(fixture.pull(registry.reference("1"))).resolve("big"))
+                .hasSize(400_000);
     }
 
     @Test
@@ -438,8 +439,8 @@ class PullTest {
         var published = registry.image("1", HELLO);
         registry.manifest("{}", Manifest.OCI_MANIFEST, published.manifest().toString());
 
-        ImageException failure = failureOf(() -> fixture.pull(
-                ImageReference.parse(registry.reference("1").name() + "@" + published.manifest())));
+        ImageException failure = failureOf(
+                () -> fixture.pull(ImageReference.parse(registry.reference("1").name() + "@" + published.manifest())));
 
         assertThat(failure.kind()).isEqualTo(ImageException.Kind.INVALID_IMAGE);
     }
@@ -450,7 +451,8 @@ class PullTest {
         assertThat(missing.kind()).isEqualTo(ImageException.Kind.NOT_FOUND);
         assertThat(missing.getMessage()).contains("nowhere").contains("no such thing");
 
-        registry.manifest("{\"schemaVersion\":1,\"fsLayers\":[]}", "application/vnd.docker.distribution.manifest.v1+json", "old");
+        registry.manifest(
+                "{\"schemaVersion\":1,\"fsLayers\":[]}", "application/vnd.docker.distribution.manifest.v1+json", "old");
         ImageException old = failureOf(() -> fixture.pull(registry.reference("old")));
         assertThat(old.kind()).isEqualTo(ImageException.Kind.UNSUPPORTED);
         assertThat(old.getMessage()).contains("schema 1");
@@ -464,7 +466,8 @@ class PullTest {
     // ---- together and not to the end
 
     @Test
-    void pullsOfOneImageAtTheSameTimeDownloadItOnce() throws ExecutionException, InterruptedException, TimeoutException {
+    void pullsOfOneImageAtTheSameTimeDownloadItOnce()
+            throws ExecutionException, InterruptedException, TimeoutException {
         registry.image("1", big(300_000), HELLO);
         registry.stall = new CountDownLatch(1);
         try (ExecutorService callers = Executors.newFixedThreadPool(5)) {
@@ -490,7 +493,8 @@ class PullTest {
         registry.image("1", big(400_000));
         registry.stall = new CountDownLatch(1);
         AtomicReference<Throwable> thrown = new AtomicReference<>(new AssertionError("not ended"));
-        Thread pull = Thread.ofVirtual().start(() -> thrown.set(failureOf(() -> fixture.pull(registry.reference("1")))));
+        Thread pull =
+                Thread.ofVirtual().start(() -> thrown.set(failureOf(() -> fixture.pull(registry.reference("1")))));
         await(() -> partialBytes() > 0);
 
         pull.interrupt();
@@ -507,7 +511,8 @@ class PullTest {
     }
 
     @Test
-    void aPullOutlivesTheCancelOfTheOneThatItShares() throws ExecutionException, InterruptedException, TimeoutException {
+    void aPullOutlivesTheCancelOfTheOneThatItShares()
+            throws ExecutionException, InterruptedException, TimeoutException {
         registry.image("1", big(400_000));
         registry.stall = new CountDownLatch(1);
         Thread first = Thread.ofVirtual().start(() -> {

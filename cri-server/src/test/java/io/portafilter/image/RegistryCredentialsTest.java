@@ -26,8 +26,7 @@ class RegistryCredentialsTest {
                 .isEqualTo(new RegistryCredentials.IdentityToken("id"));
         assertThat(RegistryCredentials.of(IMAGE, "", "", "", "", "", "token"))
                 .isEqualTo(new RegistryCredentials.RegistryToken("token"));
-        assertThat(RegistryCredentials.of(IMAGE, "", "", "", "", "", ""))
-                .isEqualTo(RegistryCredentials.anonymous());
+        assertThat(RegistryCredentials.of(IMAGE, "", "", "", "", "", "")).isEqualTo(RegistryCredentials.anonymous());
     }
 
     @ParameterizedTest

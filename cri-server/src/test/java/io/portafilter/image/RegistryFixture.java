@@ -79,8 +79,7 @@ final class RegistryFixture implements AutoCloseable {
 
     static RegistryFixture plain(String address) {
         try {
-            return new RegistryFixture(
-                    HttpServer.create(new InetSocketAddress(InetAddress.ofLiteral(address), 0), 0));
+            return new RegistryFixture(HttpServer.create(new InetSocketAddress(InetAddress.ofLiteral(address), 0), 0));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -148,15 +147,15 @@ final class RegistryFixture implements AutoCloseable {
             diffIds.append(separator).append('"').append(Digest.sha256(layer)).append('"');
             descriptors
                     .append(separator)
-                    .append(descriptor("application/vnd.oci.image.layer.v1.tar+gzip", blob(compressed), compressed.length));
+                    .append(descriptor(
+                            "application/vnd.oci.image.layer.v1.tar+gzip", blob(compressed), compressed.length));
         }
         String config = """
                 {"os":"linux","architecture":"%s","config":{"Cmd":["sh"],"User":"1000"},
                  "rootfs":{"type":"layers","diff_ids":[%s]}}""".formatted(architecture, diffIds);
         byte[] configBytes = config.getBytes(StandardCharsets.UTF_8);
         String document = """
-                {"schemaVersion":2,"mediaType":"%s","config":%s,"layers":[%s],"annotations":{"a":"b"}}"""
-                .formatted(
+                {"schemaVersion":2,"mediaType":"%s","config":%s,"layers":[%s],"annotations":{"a":"b"}}""".formatted(
                         type,
                         descriptor("application/vnd.oci.image.config.v1+json", blob(configBytes), configBytes.length),
                         descriptors);
@@ -223,8 +222,7 @@ final class RegistryFixture implements AutoCloseable {
     }
 
     private String basic() {
-        return "Basic "
-                + Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8));
+        return "Basic " + Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8));
     }
 
     private boolean isAuthorized(Request request) {
@@ -287,7 +285,9 @@ final class RegistryFixture implements AutoCloseable {
     }
 
     long count(String pathPart) {
-        return requests.stream().filter(request -> request.path().contains(pathPart)).count();
+        return requests.stream()
+                .filter(request -> request.path().contains(pathPart))
+                .count();
     }
 
     @Override

@@ -37,7 +37,8 @@ final class TarFixture {
     TarFixture pax(String key, byte[] value) {
         byte[] tail = (" " + key + "=").getBytes(StandardCharsets.UTF_8);
         int length = tail.length + value.length + 1;
-        int total = length + Integer.toString(length + Integer.toString(length).length()).length();
+        int total = length
+                + Integer.toString(length + Integer.toString(length).length()).length();
         pax.writeBytes(Integer.toString(total).getBytes(StandardCharsets.US_ASCII));
         pax.writeBytes(tail);
         pax.writeBytes(value);

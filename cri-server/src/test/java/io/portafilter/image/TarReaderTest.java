@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.portafilter.state.Bytes;
-import java.nio.file.attribute.FileTime;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
@@ -15,6 +14,7 @@ import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -103,7 +103,13 @@ class TarReaderTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--format=gnu", "--format=posix --sparse-version=0.0", "--format=posix --sparse-version=0.1", "--format=posix --sparse-version=1.0"})
+    @ValueSource(
+            strings = {
+                "--format=gnu",
+                "--format=posix --sparse-version=0.0",
+                "--format=posix --sparse-version=0.1",
+                "--format=posix --sparse-version=1.0"
+            })
     void readsEachFormOfSparseFile(String options) throws IOException, InterruptedException {
         Path file = work.resolve("sparse");
         try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
@@ -152,9 +158,8 @@ class TarReaderTest {
     @Test
     void aGlobalHeaderChangesNothing() throws IOException {
         byte[] records = "20 path=elsewhere/x\n".getBytes(StandardCharsets.UTF_8);
-        List<Read> all = read(tar().entry('g', "pax_global", "", records, 0, 0)
-                .file("f", "x")
-                .bytes());
+        List<Read> all = read(
+                tar().entry('g', "pax_global", "", records, 0, 0).file("f", "x").bytes());
 
         assertThat(all).hasSize(1);
         assertThat(all.getFirst().entry().name()).isEqualTo("f");
@@ -190,7 +195,8 @@ class TarReaderTest {
         assertThatThrownBy(() -> read(damaged)).hasMessageContaining("checksum");
         assertThatThrownBy(() -> read(Arrays.copyOf(archive, 700))).isInstanceOf(EOFException.class);
         assertThatThrownBy(() -> read(Arrays.copyOf(archive, 100))).isInstanceOf(EOFException.class);
-        assertThatThrownBy(() -> read(tar().entry('q', "f", "", new byte[0], 0, 0).bytes()))
+        assertThatThrownBy(
+                        () -> read(tar().entry('q', "f", "", new byte[0], 0, 0).bytes()))
                 .hasMessageContaining("unknown type");
     }
 
@@ -226,8 +232,8 @@ class TarReaderTest {
     void refusesAMalformedExtendedHeader(String records) {
         byte[] bytes = records.getBytes(StandardCharsets.US_ASCII);
 
-        assertThatThrownBy(() ->
-                        read(tar().entry('x', "p", "", bytes, 0, 0).file("f", "").bytes()))
+        assertThatThrownBy(() -> read(
+                        tar().entry('x', "p", "", bytes, 0, 0).file("f", "").bytes()))
                 .isInstanceOf(TarReader.TarException.class);
     }
 
