@@ -49,7 +49,6 @@ public final class ContainerLaunch implements AutoCloseable {
     private final Fd stay;
 
     private final Cgroup cgroup;
-    private final int preparedPid;
     private final LaunchedContainer prepared;
     private final NamespaceInodes pod;
     private final MountPoints points;
@@ -58,21 +57,16 @@ public final class ContainerLaunch implements AutoCloseable {
     private ContainerLaunch(
             ContainerPlan plan,
             PreparedLaunch launch,
-            Fd stay,
-            Cgroup cgroup,
-            int preparedPid,
+            Groundwork groundwork,
             LaunchedContainer prepared,
-            NamespaceInodes pod,
-            MountPoints points,
             Rollback undo) {
         this.plan = plan;
         this.launch = launch;
-        this.stay = stay;
-        this.cgroup = cgroup;
-        this.preparedPid = preparedPid;
+        this.stay = groundwork.stay();
+        this.cgroup = groundwork.cgroup();
         this.prepared = prepared;
-        this.pod = pod;
-        this.points = points;
+        this.pod = groundwork.pod();
+        this.points = groundwork.points();
         this.undo = undo;
     }
 
@@ -84,11 +78,42 @@ public final class ContainerLaunch implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
     public static ContainerLaunch prepare(Host host, ContainerRequest asked, LaunchedPod pod) {
+        try (Groundwork groundwork = layGroundwork(host, asked, pod)) {
+            return start(host, asked, groundwork);
+        }
+    }
+
+    /**
+     * Everything that the launch program is handed, made by the server: cgroup, mounts, pipes, files.
+     *
+     * @param undo removes it again; taken over by the launch
+     */
+    record Groundwork(
+            ContainerPlan plan,
+            Cgroup cgroup,
+            NamespaceInodes pod,
+            MountPoints points,
+            Fd stay,
+            Descriptors descriptors,
+            Rollback undo)
+            implements AutoCloseable {
+        @Override
+        public void close() {
+            try (undo) {
+                descriptors.close();
+            }
+        }
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
+    static Groundwork layGroundwork(Host host, ContainerRequest asked, LaunchedPod pod) {
         try (Rollback undo = new Rollback();
-                Descriptors descriptors = new Descriptors();
                 Monitor podMonitor = Monitor.reopen(pod.monitor())
                         .orElseThrow(() -> LaunchException.because(
                                 "pod sandbox " + asked.podId() + " is not running: its namespaces are gone"))) {
+            Descriptors descriptors = new Descriptors();
+            undo.add(descriptors::close);
             Optional<IdMappings> ids = asked.security().ids();
             long rootUid = ids.map(map -> map.hostUid(0)).orElse(0L);
             long rootGid = ids.map(map -> map.hostGid(0)).orElse(0L);
@@ -121,32 +146,33 @@ public final class ContainerLaunch implements AutoCloseable {
             Pipe stay = Kernel.pipe2(O_CLOEXEC | O_NONBLOCK);
             undo.add(stay.write()::close);
             descriptors.give(Slot.Role.STAY, stay.read());
-            ContainerProgram program = ContainerProgram.of(plan);
-            PreparedLaunch launch = PreparedLaunch.start(
-                    host,
-                    program.program(),
-                    program.slots(),
-                    "portafilter-container " + asked.id(),
-                    descriptors,
-                    PreparedLaunch.progressFile(asked.stateDirectory()));
-            undo.add(launch::close);
-            int pid = launch.status().awaitStarted(1);
-            launch.status().awaitReady();
-            LaunchedContainer prepared = new LaunchedContainer(launch.monitor().process(), ProcessRef.of(pid));
-            try (ProcDirectory process = ProcDirectory.open(pid)) {
-                launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children");
-            }
-            return new ContainerLaunch(
-                    plan,
-                    launch,
-                    stay.write(),
-                    cgroup,
-                    pid,
-                    prepared,
-                    NamespaceInodes.of(podMonitor),
-                    points,
-                    undo.transfer());
+            return new Groundwork(
+                    plan, cgroup, NamespaceInodes.of(podMonitor), points, stay.write(), descriptors, undo.transfer());
         }
+    }
+
+    /** Runs the launch program up to its gate. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
+    static ContainerLaunch start(Host host, ContainerRequest asked, Groundwork groundwork) {
+        ContainerPlan plan = groundwork.plan();
+        ContainerProgram program = ContainerProgram.of(plan);
+        PreparedLaunch launch = PreparedLaunch.start(
+                host,
+                program.program(),
+                program.slots(),
+                "portafilter-container " + asked.id(),
+                groundwork.descriptors(),
+                PreparedLaunch.progressFile(asked.stateDirectory()));
+        groundwork.undo().add(launch::close);
+        int pid = launch.status().awaitStarted(1);
+        launch.status().awaitReady();
+        LaunchedContainer prepared = new LaunchedContainer(launch.monitor().process(), ProcessRef.of(pid));
+        try (ProcDirectory process = ProcDirectory.open(pid)) {
+            launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children");
+        }
+        return new ContainerLaunch(
+                plan, launch, groundwork, prepared, groundwork.undo().transfer());
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
@@ -297,7 +323,7 @@ public final class ContainerLaunch implements AutoCloseable {
 
     /** Compares what the kernel says of the waiting process with the plan; throws with the exact difference. */
     public void check() {
-        LaunchCheck.compare(plan, cgroup, pod, launch.monitor(), preparedPid);
+        LaunchCheck.compare(plan, cgroup, pod, launch.monitor(), prepared.init().pid());
     }
 
     /**

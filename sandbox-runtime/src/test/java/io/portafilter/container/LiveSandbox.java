@@ -53,6 +53,11 @@ final class LiveSandbox implements AutoCloseable {
     static LiveSandbox open() throws IOException {
         assumeTrue(Kernel.geteuid() == 0, "needs root");
         assumeTrue(Files.isExecutable(BUSYBOX), "needs busybox-static");
+        return make();
+    }
+
+    /** The same without asking whether it can be. */
+    static LiveSandbox make() throws IOException {
         Path directory = Files.createTempDirectory("portafilter-live");
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
         Path bin = Files.createDirectories(directory.resolve("layer/bin"));
@@ -61,7 +66,7 @@ final class LiveSandbox implements AutoCloseable {
         Files.setPosixFilePermissions(directory.resolve("layer/tmp"), PosixFilePermissions.fromString("rwxrwxrwx"));
         Files.copy(BUSYBOX, bin.resolve("busybox"), StandardCopyOption.COPY_ATTRIBUTES);
         for (String applet :
-                List.of("sh", "sleep", "cat", "echo", "ls", "id", "mount", "touch", "ps", "grep", "kill")) {
+                List.of("sh", "sleep", "true", "cat", "echo", "ls", "id", "mount", "touch", "ps", "grep", "kill")) {
             Files.createSymbolicLink(bin.resolve(applet), Path.of("busybox"));
         }
         Files.writeString(directory.resolve("layer/etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");

@@ -83,6 +83,12 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
         Cgroup.at(host.cgroups(), request.cgroupPath()).kill(LIMIT);
     }
 
+    /** Ends it and takes its cgroup away. */
+    void remove() {
+        close();
+        Cgroup.at(host.cgroups(), request.cgroupPath()).remove(LIMIT);
+    }
+
     @Override
     public void close() {
         kill();
