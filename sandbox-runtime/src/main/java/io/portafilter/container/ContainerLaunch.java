@@ -135,7 +135,8 @@ public final class ContainerLaunch implements AutoCloseable {
             MountPoints points = new MountPoints(root, rootUid, rootGid);
             undo.add(points::close);
             undo.add(points::removeMade);
-            ContainerPlan plan = decided.withTargets(prepareMounts(decided, points, devices, descriptors, undo));
+            ContainerPlan plan =
+                    decided.withTargets(prepareMounts(decided, points, podMonitor, devices, descriptors, undo));
             points.ensureDirectory(plan.workingDirectory());
             if (plan.security().readOnlyRootfs()) {
                 DetachedMount.setReadOnly(root);
@@ -252,7 +253,7 @@ public final class ContainerLaunch implements AutoCloseable {
     /** Opens what is to be mounted and finds the places for it, before anything is attached. */
     @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
     private static List<String> prepareMounts(
-            ContainerPlan plan, MountPoints points, Fd devices, Descriptors descriptors, Rollback undo) {
+            ContainerPlan plan, MountPoints points, Monitor pod, Fd devices, Descriptors descriptors, Rollback undo) {
         List<String> targets = new ArrayList<>();
         for (MountPlan mount : plan.mounts()) {
             targets.add(
@@ -261,7 +262,7 @@ public final class ContainerLaunch implements AutoCloseable {
                         case MountPlan.FileSystem fileSystem -> own(points, fileSystem.target());
                         case MountPlan.OfPause(String target, String _) -> own(points, target);
                         case MountPlan.Prepared(String target, int index) -> {
-                            VolumeMount volume = open(plan.prepared().get(index));
+                            VolumeMount volume = open(plan.prepared().get(index), pod);
                             undo.add(volume::removeCreated);
                             descriptors.give(Slot.of(Slot.Role.MOUNT, index), volume.mount());
                             yield points.addVolume(target, volume);
@@ -277,11 +278,14 @@ public final class ContainerLaunch implements AutoCloseable {
 
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
-    private static VolumeMount open(MountRequest mount) {
-        return VolumeMount.open(
-                mount.hostPath(),
-                new VolumeOptions(mount.readOnly(), mount.recursiveReadOnly(), mount.propagation()),
-                Optional.empty());
+    private static VolumeMount open(MountRequest mount, Monitor pod) {
+        VolumeOptions options = new VolumeOptions(mount.readOnly(), mount.recursiveReadOnly(), mount.propagation());
+        if (!mount.idMapped()) {
+            return VolumeMount.open(mount.hostPath(), options, Optional.empty());
+        }
+        try (Fd userNamespace = pod.podNamespace("user")) {
+            return VolumeMount.open(mount.hostPath(), options, Optional.of(userNamespace));
+        }
     }
 
     /** The program's own, so that it may open /dev/stdout again ({@code pipe(7)}). */
