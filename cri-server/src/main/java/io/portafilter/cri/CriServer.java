@@ -48,7 +48,9 @@ public final class CriServer implements AutoCloseable {
 
     private static final int EXITS_AT_ONCE = 4;
     private static final long CALLS_END_SECONDS = 10;
-    private static final String NETTY_OPTIONS_LOGGER = "io.netty.bootstrap";
+
+    /** Held, or its level would be forgotten: gRPC sets SO_KEEPALIVE, which netty warns that unix sockets do not have. */
+    private static final java.util.logging.Logger NETTY_OPTIONS = java.util.logging.Logger.getLogger("io.netty.bootstrap");
 
     private final Config config;
     private final Undo parts;
@@ -72,8 +74,7 @@ public final class CriServer implements AutoCloseable {
      */
     @SuppressWarnings("MustBeClosedChecker") // closed with the server
     public static CriServer start(Config config) {
-        // gRPC sets SO_KEEPALIVE, which netty warns that unix sockets do not have
-        java.util.logging.Logger.getLogger(NETTY_OPTIONS_LOGGER).setLevel(java.util.logging.Level.SEVERE);
+        NETTY_OPTIONS.setLevel(java.util.logging.Level.SEVERE);
         Undo parts = new Undo();
         try {
             ServerLock lock = ServerLock.take(config.root(), config.state(), config.listen());
@@ -134,6 +135,7 @@ public final class CriServer implements AutoCloseable {
                     .intercept(new StatusInterceptor())
                     .addService(new RuntimeRpc(recovered))
                     .addService(new ImageRpc(config, recovered))
+                    .addService(new ImportRpc(() -> recovered.services().node().images()))
                     .build()
                     .start();
             parts.add(() -> {

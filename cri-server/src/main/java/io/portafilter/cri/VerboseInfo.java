@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.Map;
 
 /** The JSON texts in verbose answers, which crictl parses. */
@@ -35,7 +36,7 @@ final class VerboseInfo {
                 case Integer value -> json.writeNumber(value);
                 case Long value -> json.writeNumber(value);
                 case RawJson raw -> json.writeRawValue(raw.text());
-                case Iterable<?> values -> {
+                case List<?> values -> {
                     json.writeStartArray();
                     for (Object value : values) {
                         json.writeString(String.valueOf(value));
