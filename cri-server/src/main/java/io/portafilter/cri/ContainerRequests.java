@@ -356,7 +356,7 @@ final class ContainerRequests {
         List<MountRequest> mounts = new ArrayList<>();
         Set<String> covered = new HashSet<>();
         for (int i = 0; i < config.getMountsCount(); i++) {
-            MountRequest mount = mount("config.mounts[" + i + "]", config.getMounts(i));
+            MountRequest mount = mount("config.mounts[" + i + "]", config.getMounts(i), pod);
             if (!covered.add(mount.containerPath())) {
                 throw invalid(
                         "config.mounts[" + i + "].container_path",
@@ -372,18 +372,23 @@ final class ContainerRequests {
         return mounts;
     }
 
-    private static MountRequest mount(String field, Mount mount) {
+    private static MountRequest mount(String field, Mount mount, PodSpec pod) {
         if (mount.hasImage() || !mount.getImageSubPath().isEmpty()) {
             throw unsupported(
                     field + ".image",
                     "an image is asked for as a volume, and this version mounts none",
                     "leave it out");
         }
-        if (mount.getUidMappingsCount() + mount.getGidMappingsCount() > 0) {
-            throw unsupported(
-                    field + ".uidMappings",
-                    "ids of the volume are to be mapped, and this version mounts volumes as they are",
-                    "leave the mappings out");
+        boolean idMapped = mount.getUidMappingsCount() + mount.getGidMappingsCount() > 0;
+        if (idMapped) {
+            IdMappings asked = new IdMappings(
+                    PodRequests.mappings(mount.getUidMappingsList()), PodRequests.mappings(mount.getGidMappingsList()));
+            if (!pod.ids().equals(Optional.of(asked))) {
+                throw unsupported(
+                        field + ".uidMappings",
+                        "ids of the volume are to be mapped otherwise than those of the pod's user namespace",
+                        "repeat the mappings of the pod sandbox's userns_options, or leave them out");
+            }
         }
         if (mount.getMountOptionsCount() > 0) {
             throw unsupported(
@@ -404,7 +409,12 @@ final class ContainerRequests {
                     "set readonly, and the propagation PRIVATE");
         }
         return new MountRequest(
-                containerPath, Path.of(hostPath), mount.getReadonly(), mount.getRecursiveReadOnly(), propagation);
+                containerPath,
+                Path.of(hostPath),
+                mount.getReadonly(),
+                mount.getRecursiveReadOnly(),
+                propagation,
+                idMapped);
     }
 
     private static Propagation propagation(String field, Mount mount) {

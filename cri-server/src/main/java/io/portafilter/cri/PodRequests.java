@@ -130,7 +130,7 @@ final class PodRequests {
         };
     }
 
-    private static List<IdMapping> mappings(List<IDMapping> lines) {
+    static List<IdMapping> mappings(List<IDMapping> lines) {
         return lines.stream()
                 .map(line -> new IdMapping(
                         Integer.toUnsignedLong(line.getContainerId()),
