@@ -50,6 +50,21 @@ record RunFacts(
                 recursiveReadOnly);
     }
 
+    RunFacts withFirstHostId(long first) {
+        return new RunFacts(
+                uid,
+                nodeName,
+                hostIps,
+                podIps,
+                logDirectory,
+                hostsFile,
+                Optional.of(first),
+                cpus,
+                memoryBytes,
+                hostDns,
+                recursiveReadOnly);
+    }
+
     RunFacts withHostsFile(String file) {
         return new RunFacts(
                 uid,

@@ -1,0 +1,69 @@
+package io.portafilter.cli;
+
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.portafilter.cri.v1.ExecSyncRequest;
+import io.portafilter.cri.v1.ExecSyncResponse;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "exec",
+        description = "Runs a program in a container, prints its output when it ends, and ends with its exit status.",
+        mixinStandardHelpOptions = true,
+        footer = {"", "Without stdin and terminal: those need the streaming server, which is not built yet."})
+final class ExecCommand implements Callable<Integer> {
+    /** As timeout(1) has it. */
+    private static final int TIMED_OUT = 124;
+
+    @Mixin
+    private ServerOptions server = new ServerOptions();
+
+    @Option(
+            names = "--timeout",
+            paramLabel = "SECONDS",
+            description = "Ends the program then; status 124. Default: 0, never.")
+    private int timeoutSeconds;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "CONTAINER",
+            description = "An id or its beginning, a name, POD/NAME, or a pod with one container.")
+    private String container = "";
+
+    @Parameters(index = "1..*", arity = "1..*", paramLabel = "PROGRAM", description = "The program and its arguments.")
+    private List<String> program = new ArrayList<>();
+
+    @Override
+    public Integer call() throws Exception {
+        try (Connection connection = Connection.open(server.read())) {
+            ExecSyncResponse answer = connection
+                    .runtime()
+                    .execSync(ExecSyncRequest.newBuilder()
+                            .setContainerId(
+                                    Lookup.container(connection, container).getId())
+                            .addAllCmd(program)
+                            .setTimeout(timeoutSeconds)
+                            .build());
+            try (OutputStream out = new FileOutputStream(FileDescriptor.out);
+                    OutputStream err = new FileOutputStream(FileDescriptor.err)) {
+                answer.getStdout().writeTo(out);
+                answer.getStderr().writeTo(err);
+            }
+            return answer.getExitCode();
+        } catch (StatusRuntimeException e) {
+            if (e.getStatus().getCode() == Status.Code.DEADLINE_EXCEEDED) {
+                throw new CommandException(TIMED_OUT, Connection.sentence(e.getStatus()));
+            }
+            throw e;
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package io.portafilter.cli;
+
+import static io.portafilter.linux.LinuxConstants.AF_UNIX;
+import static io.portafilter.linux.LinuxConstants.SOCK_DGRAM;
+
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import java.util.Map;
+
+/** Tells the service manager how the server is (sd_notify(3)); silence where there is none. */
+final class ServiceNotice {
+    private ServiceNotice() {}
+
+    /** Sends assignments such as {@code READY=1}, a line each. */
+    static void send(Map<String, String> environment, String assignments) {
+        String socket = environment.getOrDefault("NOTIFY_SOCKET", "");
+        if (!socket.startsWith("/") && !socket.startsWith("@")) {
+            return;
+        }
+        try (Fd datagram = Kernel.socket(AF_UNIX, SOCK_DGRAM, 0)) {
+            Kernel.connectUnix(datagram, socket);
+            Kernel.writeText(datagram, assignments);
+        }
+    }
+}
