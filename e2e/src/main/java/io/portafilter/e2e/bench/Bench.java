@@ -1,0 +1,326 @@
+package io.portafilter.e2e.bench;
+
+import io.portafilter.cri.v1.CreateContainerRequest;
+import io.portafilter.cri.v1.ExecSyncRequest;
+import io.portafilter.cri.v1.ListImagesRequest;
+import io.portafilter.cri.v1.RemoveContainerRequest;
+import io.portafilter.cri.v1.StartContainerRequest;
+import io.portafilter.cri.v1.VersionRequest;
+import io.portafilter.e2e.Container;
+import io.portafilter.e2e.ContainerFixture;
+import io.portafilter.e2e.Host;
+import io.portafilter.e2e.Pod;
+import io.portafilter.e2e.PodFixture;
+import io.portafilter.e2e.PortafilterServer;
+import io.portafilter.e2e.Proc;
+import io.portafilter.e2e.TestImages;
+import io.portafilter.e2e.TestRegistry;
+import io.portafilter.e2e.Tree;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+
+/**
+ * The benchmarks that look at a live server from outside. {@code e2e/bench} starts it.
+ *
+ * <p>Ours and a peer's are measured in alternating blocks of one run, so that what else the machine does falls on both.
+ */
+public final class Bench {
+    private static final Duration QUIET = Duration.ofMillis(300);
+    private static final int BLOCKS = 5;
+    private static final int BLOCK = 20;
+    private static final int ISOLATED_BLOCK = 8;
+    private static final int PODS_BEFORE_MEMORY = 1000;
+    private static final List<String> PROGRAM = List.of("/bin/sleep", "1000");
+
+    private final boolean json;
+    private final String image;
+
+    private Bench(boolean json, String image) {
+        this.json = json;
+        this.image = image;
+    }
+
+    /** Arguments: {@code --json} and names; without names, all that this class knows. */
+    public static void main(String[] arguments) throws IOException {
+        List<String> names = new ArrayList<>(List.of(arguments));
+        boolean json = names.remove("--json");
+        Map<String, Consumer<Bench>> all = new LinkedHashMap<>();
+        all.put("start-container", b -> b.starts("start-container", Duration.ZERO, BLOCK));
+        all.put("start-isolated", b -> b.starts("start-isolated", QUIET, ISOLATED_BLOCK));
+        all.put("exec-sync", b -> b.execs("exec-sync", Duration.ZERO, BLOCK));
+        all.put("exec-isolated", b -> b.execs("exec-isolated", QUIET, ISOLATED_BLOCK));
+        all.put("sandbox", Bench::sandbox);
+        all.put("server-start", Bench::serverStart);
+        all.put("idle-memory", Bench::idleMemory);
+        if (Tree.busybox().isEmpty() || Tree.dockerRegistry().isEmpty()) {
+            throw new IllegalStateException("busybox-static or docker-registry is missing: start e2e/bench");
+        }
+        try (TestRegistry registry = TestRegistry.start()) {
+            Bench bench = new Bench(json, registry.push("bench/busybox", "v1", TestImages.busybox()));
+            for (String name : names.isEmpty() ? List.copyOf(all.keySet()) : names) {
+                Optional.ofNullable(all.get(name))
+                        .orElseThrow(() -> new IllegalArgumentException("no benchmark " + name + ": " + all.keySet()))
+                        .accept(bench);
+            }
+        }
+    }
+
+    private void print(Series series) {
+        System.out.println(json ? series.json() : series.text());
+    }
+
+    private static void say(String line) {
+        System.err.println("bench: " + line);
+    }
+
+    private PortafilterServer server() {
+        PortafilterServer server = PortafilterServer.started();
+        var _ = server.cri().pull(image);
+        return server;
+    }
+
+    private static double millis(Runnable measured) {
+        long begin = System.nanoTime();
+        measured.run();
+        return (System.nanoTime() - begin) / 1e6;
+    }
+
+    private static void quiet(Duration quiet) {
+        if (!quiet.isZero()) {
+            LockSupport.parkNanos(quiet.toNanos());
+        }
+    }
+
+    /** Both series, in alternating blocks: ours, then each peer. */
+    private void alternate(String name, int block, Measured ours, Map<String, Measured> peers) {
+        List<Double> mine = new ArrayList<>();
+        Map<String, List<Double>> others = new LinkedHashMap<>();
+        peers.keySet().forEach(peer -> others.put(peer, new ArrayList<>()));
+        for (int i = 0; i < BLOCKS; i++) {
+            mine.addAll(ours.times(block));
+            peers.forEach((peer, measured) ->
+                    Optional.ofNullable(others.get(peer)).orElseThrow().addAll(measured.times(block)));
+        }
+        if (others.isEmpty()) {
+            print(Series.alone(name, "ms", mine));
+        }
+        others.forEach(
+                (peer, measured) -> print(new Series(name, "ms", mine, Optional.of(new Series.Peer(peer, measured)))));
+    }
+
+    @FunctionalInterface
+    private interface Measured {
+        List<Double> times(int n);
+    }
+
+    private static ContainerFixture fixture(Pod pod, String image) {
+        return pod.container(image)
+                .command(PROGRAM.toArray(new String[0]))
+                .memoryLimit(64 << 20)
+                .resources(r -> r.setCpuShares(512));
+    }
+
+    /** CreateContainer and StartContainer at the client, against {@code run --detach} of the peers. */
+    private void starts(String name, Duration quiet, int block) {
+        try (PortafilterServer server = server()) {
+            Pod pod = PodFixture.pod(server).run();
+            Measured ours = n -> starts(server, pod, n, quiet);
+            var _ = ours.times(quiet.isZero() ? 60 : 5);
+            List<OciPeer> peers = peers(server, pod, List.of("runc", "crun"));
+            try {
+                Map<String, Measured> measured = new LinkedHashMap<>();
+                peers.forEach(peer -> measured.put(peer.name(), n -> peer.run(n, quiet)));
+                alternate(name, block, ours, measured);
+            } finally {
+                peers.forEach(OciPeer::close);
+            }
+        }
+    }
+
+    private List<Double> starts(PortafilterServer server, Pod pod, int times, Duration quiet) {
+        var runtime = server.cri();
+        List<Double> all = new ArrayList<>();
+        for (int i = 0; i < times; i++) {
+            CreateContainerRequest request = fixture(pod, image).request();
+            quiet(quiet);
+            long begin = System.nanoTime();
+            String id = runtime.runtime().createContainer(request).getContainerId();
+            var _ = runtime.runtime()
+                    .startContainer(StartContainerRequest.newBuilder()
+                            .setContainerId(id)
+                            .build());
+            all.add((System.nanoTime() - begin) / 1e6);
+            var _ = runtime.runtime()
+                    .removeContainer(RemoveContainerRequest.newBuilder()
+                            .setContainerId(id)
+                            .build());
+        }
+        return all;
+    }
+
+    private void execs(String name, Duration quiet, int block) {
+        try (PortafilterServer server = server()) {
+            Pod pod = PodFixture.pod(server).run();
+            Container container = fixture(pod, image).start();
+            ExecSyncRequest request = ExecSyncRequest.newBuilder()
+                    .setContainerId(container.id())
+                    .addCmd("/bin/true")
+                    .build();
+            Measured ours = n -> {
+                List<Double> all = new ArrayList<>();
+                for (int i = 0; i < n; i++) {
+                    quiet(quiet);
+                    all.add(millis(() -> {
+                        int code = server.cri().runtime().execSync(request).getExitCode();
+                        if (code != 0) {
+                            throw new IllegalStateException("exec of /bin/true: exit code " + code);
+                        }
+                    }));
+                }
+                return all;
+            };
+            var _ = ours.times(quiet.isZero() ? 100 : 5);
+            List<OciPeer> peers = peers(server, pod, List.of("runc"));
+            try {
+                Map<String, Measured> measured = new LinkedHashMap<>();
+                peers.forEach(peer -> {
+                    peer.keep();
+                    measured.put(peer.name(), n -> peer.exec(n, quiet));
+                });
+                alternate(name, block, ours, measured);
+            } finally {
+                peers.forEach(OciPeer::close);
+            }
+        }
+    }
+
+    /** Those peers that run here; of the others it is said why not. */
+    private static List<OciPeer> peers(PortafilterServer server, Pod pod, List<String> names) {
+        List<OciPeer> peers = new ArrayList<>();
+        for (String name : names) {
+            Optional<Path> program = name.equals("runc") ? Tree.runc() : Tree.crun();
+            if (program.isEmpty()) {
+                say(name + " is not installed: no comparison with it");
+                continue;
+            }
+            try {
+                Path directory = Files.createTempDirectory(server.base(), name);
+                Path rootfs = Files.createDirectories(directory.resolve("rootfs"));
+                Files.createDirectories(rootfs.resolve("bin"));
+                Path busybox = Tree.busybox().orElseThrow();
+                Files.copy(busybox, rootfs.resolve("bin/busybox"));
+                if (!rootfs.resolve("bin/busybox").toFile().setExecutable(true, false)) {
+                    throw new IOException("chmod of the peer's busybox failed");
+                }
+                for (String applet : List.of("sleep", "true", "sh")) {
+                    Files.createSymbolicLink(rootfs.resolve("bin/" + applet), Path.of("busybox"));
+                }
+                for (String mountPoint : List.of("proc", "dev", "sys")) {
+                    Files.createDirectories(rootfs.resolve(mountPoint));
+                }
+                OciPeer peer = OciPeer.of(name, program.get(), directory, rootfs, pod, PROGRAM);
+                Optional<String> complaint = peer.complaint();
+                if (complaint.isPresent()) {
+                    say(name + " does not run here: " + complaint.get().strip());
+                } else {
+                    peers.add(peer);
+                }
+            } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        }
+        return peers;
+    }
+
+    /** RunPodSandbox with namespaces of its own, no CNI. */
+    private void sandbox() {
+        try (PortafilterServer server = server()) {
+            Measured ours = n -> {
+                List<Double> all = new ArrayList<>();
+                for (int i = 0; i < n; i++) {
+                    PodFixture fixture = PodFixture.pod(server);
+                    long begin = System.nanoTime();
+                    Pod pod = fixture.run();
+                    all.add((System.nanoTime() - begin) / 1e6);
+                    server.cri().removePod(pod.id());
+                }
+                return all;
+            };
+            var _ = ours.times(30);
+            alternate("sandbox", BLOCK, ours, Map.of());
+        }
+    }
+
+    /** From the spawn of the launcher to the first answer to Version, on a root that has an image and ended pods. */
+    private void serverStart() {
+        List<Double> all = new ArrayList<>();
+        try (PortafilterServer server = server()) {
+            var _ = PodFixture.pod(server).run();
+            for (int i = 0; i < 11; i++) {
+                var _ = server.terminate();
+                double took = server.start().toNanos() / 1e6;
+                if (i > 0) {
+                    all.add(took);
+                }
+            }
+        }
+        print(Series.alone("server-start", "ms", all));
+    }
+
+    private void idleMemory() {
+        try (PortafilterServer server = server()) {
+            rest(server);
+            print(memory("idle-memory-server-fresh", List.of(server.pid())));
+            Pod pod = PodFixture.pod(server).run();
+            Container container = fixture(pod, image).start();
+            long pause = pod.pause().pid();
+            long monitor = container.process().parent();
+            List<Long> monitors = new ArrayList<>(List.of(monitor));
+            long above = new Proc(pause).parent();
+            if (above != server.pid() && above > 1) {
+                monitors.add(above);
+            }
+            say("a pod of one container has " + monitors.size() + " monitors; idle-memory-monitor is their sum");
+            print(memory("idle-memory-monitor", monitors));
+            print(memory("idle-memory-pause", List.of(pause)));
+            for (int i = 0; i < PODS_BEFORE_MEMORY; i++) {
+                Pod passing = PodFixture.pod(server).run();
+                Container ended = passing.container(image).command("/bin/true").start();
+                ended.remove();
+                server.cri().removePod(passing.id());
+                if (i % 200 == 199) {
+                    say((i + 1) + " of " + PODS_BEFORE_MEMORY + " pods run and removed");
+                }
+            }
+            rest(server);
+            print(memory("idle-memory-server", List.of(server.pid())));
+        }
+    }
+
+    private static void rest(PortafilterServer server) {
+        var _ = server.cri().runtime().version(VersionRequest.getDefaultInstance());
+        var _ = server.cri().images().listImages(ListImagesRequest.getDefaultInstance());
+        quiet(Duration.ofSeconds(2));
+    }
+
+    private static Series memory(String name, List<Long> pids) {
+        List<Double> samples = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            samples.add(pids.stream()
+                    .mapToDouble(pid -> Optional.ofNullable(Host.memoryKiB(pid).get("Pss"))
+                            .orElseThrow(() -> new IllegalStateException("no Pss of " + pid)))
+                    .sum());
+            quiet(Duration.ofMillis(200));
+        }
+        return Series.alone(name, "KiB", samples);
+    }
+}
