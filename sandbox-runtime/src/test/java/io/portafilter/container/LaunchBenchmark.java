@@ -11,6 +11,7 @@ import java.util.Locale;
  * cgroups included; what the server makes beforehand (root, /dev, pipes) and gate 2's comparison are not. Beside it
  * {@code unshare -mpiu --fork true}, in alternating blocks. Prints what {@code e2e/bench} prints.
  */
+@SuppressWarnings("MustBeClosedChecker") // Running closes the monitor
 final class LaunchBenchmark {
 
     private static final int WARM_UP = 150;
