@@ -178,23 +178,23 @@ server_class_path() {
   printf '%s\n' "$path"
 }
 
-aot_cache="$tree/cri-server/target/portafilter.aot"
-
 # Fills `jvm` with the java command line up to the main class.
 #
-# The heap bound, the serial collector and the first compiler alone keep an idle server small (measured: 62 MB PSS
-# after 11,000 calls instead of 197); the server's work is waiting for the kernel, not computing. Cryptography is
-# computing, and has the second compiler to itself. The AOT cache halves
-# the time to the first answer. -XX:ArchiveRelocationMode=0 would save some anonymous memory on top, but it maps the
-# archive at one address on every machine: a runtime for untrusted code does not give that up. A server without memory
-# is better started anew than half alive: its containers do not depend on it.
+# The heap bound, the serial collector and the first compiler keep an idle server small (measured: 62 MB PSS after
+# 11,000 calls instead of 197); the server's work is waiting for the kernel, not computing. Cryptography is computing:
+# the directives give it the second compiler to itself. Java tells on stdout that it has read them, but for
+# -DisplayVMOutput; its warnings go to stderr, as stdout is the containers'.
+#
+# A server without memory is better started anew than half alive: its containers do not depend on it.
+#
+# The AOT cache halves the time to the first answer. -XX:ArchiveRelocationMode=0 would save some anonymous memory on
+# top, but it maps the archive at one address on every machine: a runtime for untrusted code does not give that up.
 set_jvm() {
   local native="$tree/cri-server/target/native"
-  # The directives leave the second compiler to cryptography. Java tells on stdout that it has read them, which is not
-  # the place: -DisplayVMOutput is for that.
-  jvm=("$JAVA_HOME/bin/java" -XX:+UseSerialGC -Xms4m "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:+UnlockDiagnosticVMOptions
-    -XX:-DisplayVMOutput "-XX:CompilerDirectivesFile=$tree/deploy/compiler-directives.json"
-    -Djdk.httpclient.bufsize=65536 -XX:+ExitOnOutOfMemoryError --enable-native-access=ALL-UNNAMED)
+  jvm=("$JAVA_HOME/bin/java" -Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC -Xms4m
+    "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput
+    "-XX:CompilerDirectivesFile=$tree/deploy/compiler-directives.json" -XX:+ExitOnOutOfMemoryError
+    -Djdk.httpclient.bufsize=65536 --enable-native-access=ALL-UNNAMED)
   if [ -d "$native" ]; then
     # Unpacked at build time: works with a noexec /tmp, and is faster than unpacking at each start.
     jvm+=("-Djava.library.path=$native" "-Djna.boot.library.path=$native" -Djna.nounpack=true
@@ -207,29 +207,42 @@ set_jvm() {
   jvm+=(${PORTAFILTER_JAVA_OPTIONS:-})
 }
 
+# Prints the path of the AOT cache that belongs to these jars, this JDK and these arguments. Java refuses a cache that
+# does not fit, with a warning and a slow start; so another state of the tree has another name.
+aot_cache() {
+  local key
+  key=$({
+    printf '%s\n' "${jvm[@]}"
+    cat "$JAVA_HOME/release"
+    stat -c '%n %s %Y' "$tree/cri-server/target/cri-server.jar" "$tree"/cri-server/target/lib/*.jar
+  } | sha256sum)
+  printf '%s\n' "$tree/cri-server/target/aot/${key:0:16}.aot"
+}
+
 # Makes the AOT cache once per build: a server of its own directories is started, asked, and ended by SIGTERM, upon
 # which java writes down the classes that it loaded and how it linked them.
 train_aot_cache() {
-  local jar="$tree/cri-server/target/cri-server.jar"
-  [ ! "$aot_cache" -nt "$jar" ] || return 0
+  local cache
   is_root || return 1
   need_jdk
-  mkdir -p "$tree/target"
-  with_progress "making the AOT cache" "$tree/target/aot.log" aot_training
+  set_jvm
+  cache=$(aot_cache)
+  [ ! -s "$cache" ] || return 0
+  mkdir -p "$tree/target" "$(dirname "$cache")"
+  rm -f "$(dirname "$cache")"/*
+  with_progress "making the AOT cache" "$tree/target/aot.log" aot_training "$cache"
 }
 
+# Asks a server of its own for what it can tell; writes the cache when the server answered.
 aot_training() {
-  local work server command deadline=$((SECONDS + 60))
+  local cache=$1 work server command served=0 deadline=$((SECONDS + 60))
   work=$(mktemp -d) || return 1
-  set_jvm
-  rm -f "$aot_cache"
-  "${jvm[@]}" "-XX:AOTCacheOutput=$aot_cache" -cp "$(server_class_path)" io.portafilter.cli.Main serve \
+  "${jvm[@]}" "-XX:AOTCacheOutput=$cache.new" -cp "$(server_class_path)" io.portafilter.cli.Main serve \
     --root "$work/root" --state "$work/state" --listen "unix://$work/portafilter.sock" &
   server=$!
   while [ ! -S "$work/portafilter.sock" ] && kill -0 "$server" 2>/dev/null && [ $SECONDS -lt $deadline ]; do
     sleep 0.1
   done
-  local served=0
   for command in images pods ps; do
     ! "${jvm[@]}" -cp "$(server_class_path)" io.portafilter.cli.Main "$command" \
       --listen "unix://$work/portafilter.sock" || served=1
@@ -237,7 +250,5 @@ aot_training() {
   kill -TERM "$server" 2>/dev/null || true
   wait "$server" || true
   rm -rf "$work"
-  # What a server learned that answered nothing is not worth keeping.
-  [ $served = 1 ] || rm -f "$aot_cache"
-  [ -s "$aot_cache" ]
+  [ $served = 1 ] && [ -s "$cache.new" ] && mv "$cache.new" "$cache"
 }
