@@ -6,6 +6,7 @@ import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
 import io.portafilter.linux.MountAttributes;
 import java.util.Optional;
 
@@ -26,7 +27,14 @@ public final class DetachedMount {
      */
     @MustBeClosed
     public static Fd overlay(LayerStack layers, Optional<Fd> userNamespace) {
-        return OverlayMount.of(layers, userNamespace);
+        try {
+            return OverlayMount.of(layers, userNamespace);
+        } catch (KernelException e) {
+            throw new MountRefusal(
+                    "overlay of " + layers.lowerTopFirst().size() + " layers, changes in " + layers.upper() + ": "
+                            + e.getMessage() + "; overlayfs gives the reason in the kernel's log (dmesg)",
+                    e);
+        }
     }
 
     /** Whether overlay takes layers one by one ({@code lowerdir+}, Linux 6.7): tried once, for versions lie. */

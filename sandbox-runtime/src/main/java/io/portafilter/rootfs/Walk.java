@@ -220,22 +220,36 @@ final class Walk implements AutoCloseable {
         }
     }
 
+    /**
+     * What is made in a volume stays the server's: someone else may be at work there and put another thing in its place,
+     * which must not be given away.
+     */
     @SuppressWarnings("MustBeClosedChecker") // the list owns it
     private void make(String name, Kind kind, Fd directory, boolean inVolume) {
-        boolean isDirectory = kind == Kind.DIRECTORY;
-        if (isDirectory) {
-            Kernel.mkdirat(directory, name, creation.directoryMode);
-        } else {
-            Kernel.openat(directory, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, creation.fileMode)
-                    .close();
+        switch (kind) {
+            case DIRECTORY -> {
+                Kernel.mkdirat(directory, name, creation.directoryMode);
+                if (!inVolume) {
+                    try (Fd opened = Kernel.openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
+                        give(opened, creation.directoryMode);
+                    }
+                }
+            }
+            case FILE -> {
+                int flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
+                try (Fd opened = Kernel.openat(directory, name, flags, creation.fileMode)) {
+                    if (!inVolume) {
+                        give(opened, creation.fileMode);
+                    }
+                }
+            }
         }
-        made.add(new Made(directory.duplicate(), name, isDirectory, inVolume));
-        int flags = isDirectory ? O_RDONLY | O_DIRECTORY | O_NOFOLLOW : O_RDONLY | O_NOFOLLOW;
-        try (Fd opened = Kernel.openat(directory, name, flags)) {
-            Kernel.fchown(opened, (int) creation.uid, (int) creation.gid);
-            // our umask was obeyed
-            Kernel.fchmod(opened, isDirectory ? creation.directoryMode : creation.fileMode);
-        }
+        made.add(new Made(directory.duplicate(), name, kind == Kind.DIRECTORY, inVolume));
+    }
+
+    private void give(Fd opened, int mode) {
+        Kernel.fchown(opened, (int) creation.uid, (int) creation.gid);
+        Kernel.fchmod(opened, mode); // making it obeyed our umask
     }
 
     private MountRefusal refused(String name, KernelException e) {
