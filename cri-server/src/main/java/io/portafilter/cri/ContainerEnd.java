@@ -37,6 +37,12 @@ final class ContainerEnd {
     private static final long STEP_NANOS = TimeUnit.MICROSECONDS.toNanos(100);
     private static final int SIGKILL = 9;
 
+    /** Exit status of a start that failed, as CRI's clients know it. */
+    static final int START_ERROR = 128;
+
+    /** Exit status of a launch program that was called off. */
+    private static final int LAUNCH_FAILED = 124;
+
     private final Node node;
 
     ContainerEnd(Node node) {
@@ -111,11 +117,21 @@ final class ContainerEnd {
                         + ended.exitCode() + " reason=" + ended.reason());
     }
 
-    /** The record of a container that ended so; without an exit its monitor was lost. */
+    /**
+     * The record of a container that ended so; without an exit its monitor was lost. The launch program's own status
+     * means that the gate never opened, if the start was not seen to its end: the server was killed in between.
+     */
     static ContainerRecord ended(ContainerRecord record, Optional<ExitRecord> exit, boolean oomKilled, long atNanos) {
-        return exit.map(end -> record.exited(atNanos, end.code(), Recovery.reason(end.code(), oomKilled), ""))
-                .orElseGet(() -> record.exited(
-                        atNanos, Recovery.LOST, Recovery.UNKNOWN, "its monitor was lost: nobody saw how it ended"));
+        if (exit.isEmpty()) {
+            return record.exited(
+                    atNanos, Recovery.LOST, Recovery.UNKNOWN, "its monitor was lost: nobody saw how it ended");
+        }
+        int code = exit.get().code();
+        if (record.state() == ContainerState.STARTING && code == LAUNCH_FAILED) {
+            return record.exited(
+                    atNanos, START_ERROR, "StartError", "the server ended while the container was started");
+        }
+        return record.exited(atNanos, code, Recovery.reason(code, oomKilled), "");
     }
 
     /** The monitor writes a moment after the end of the first process; a lost one never does. */

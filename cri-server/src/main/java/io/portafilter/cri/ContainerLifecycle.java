@@ -54,7 +54,6 @@ final class ContainerLifecycle {
 
     private static final Logger LOG = System.getLogger(ContainerLifecycle.class.getName());
     private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
-    private static final int START_ERROR = 128;
 
     /** More would be no wait but for ever. */
     private static final Duration LONGEST_GRACE = Duration.ofDays(3650);
@@ -357,7 +356,7 @@ final class ContainerLifecycle {
             String message = Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString);
             node.database()
                     .commit(new Change.PutContainer(
-                            record(container).exited(Node.now(), START_ERROR, "StartError", message)));
+                            record(container).exited(Node.now(), ContainerEnd.START_ERROR, "StartError", message)));
             container.exited().complete(true);
             LOG.log(
                     Level.INFO,
@@ -608,23 +607,41 @@ final class ContainerLifecycle {
      * end.
      */
     @SuppressWarnings("MustBeClosedChecker") // the container owns the monitor until its end
-    void reopen(LiveContainer container, LaunchedContainer launched) {
-        Optional<Monitor> monitor = Monitor.reopen(launched.monitor());
-        if (monitor.isEmpty()) {
+    void reopen(LiveContainer container, LaunchedContainer recorded) {
+        Optional<Monitor> found = Monitor.reopen(recorded.monitor());
+        if (found.isEmpty()) {
             end.finish(container, Optional.empty());
             return;
         }
-        container.log(Optional.of(openLog(container, monitor.get())));
-        if (launched.init().isAlive()) {
-            try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
-                held.require(container.id());
-                watch(container, monitor.get(), launched);
+        Monitor monitor = found.get();
+        reopenLog(container, monitor);
+        ContainerRecord record = record(container);
+        LaunchedContainer launched = record.state() == ContainerState.STARTING
+                // the program may be another process than the one that waited at the gate
+                ? new LaunchedContainer(recorded.monitor(), monitor.program().orElse(recorded.init()))
+                : recorded;
+        if (!launched.init().isAlive()) {
+            end.finish(container, found);
+            return;
+        }
+        try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
+            held.require(container.id());
+            watch(container, monitor, launched);
+            if (record.state() == ContainerState.STARTING) {
                 node.database()
                         .commit(new Change.PutContainer(
-                                record(container).running(record(container).startedAtNanos())));
+                                record.prepared(launched, node.bootId()).running(record.startedAtNanos())));
             }
-        } else {
-            end.finish(container, monitor);
+        }
+    }
+
+    /** A log that cannot be opened does not lose the container: its output waits for the next server. */
+    @SuppressWarnings("MustBeClosedChecker") // the container owns the log
+    private void reopenLog(LiveContainer container, Monitor monitor) {
+        try {
+            container.log(Optional.of(openLog(container, monitor)));
+        } catch (CriException e) {
+            LOG.log(Level.WARNING, "log.lost container=" + container.name() + " cause=" + e.getMessage());
         }
     }
 

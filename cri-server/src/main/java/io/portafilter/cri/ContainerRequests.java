@@ -379,17 +379,6 @@ final class ContainerRequests {
                     "an image is asked for as a volume, and this version mounts none",
                     "leave it out");
         }
-        boolean idMapped = mount.getUidMappingsCount() + mount.getGidMappingsCount() > 0;
-        if (idMapped) {
-            IdMappings asked = new IdMappings(
-                    PodRequests.mappings(mount.getUidMappingsList()), PodRequests.mappings(mount.getGidMappingsList()));
-            if (!pod.ids().equals(Optional.of(asked))) {
-                throw unsupported(
-                        field + ".uidMappings",
-                        "ids of the volume are to be mapped otherwise than those of the pod's user namespace",
-                        "repeat the mappings of the pod sandbox's userns_options, or leave them out");
-            }
-        }
         if (mount.getMountOptionsCount() > 0) {
             throw unsupported(
                     field + ".mount_options",
@@ -414,7 +403,23 @@ final class ContainerRequests {
                 mount.getReadonly(),
                 mount.getRecursiveReadOnly(),
                 propagation,
-                idMapped);
+                idMapped(field + ".uidMappings", mount, pod));
+    }
+
+    /** A volume is mapped as its pod is, or not at all. */
+    private static boolean idMapped(String field, Mount mount, PodSpec pod) {
+        if (mount.getUidMappingsCount() + mount.getGidMappingsCount() == 0) {
+            return false;
+        }
+        IdMappings ids = new IdMappings(
+                PodRequests.mappings(mount.getUidMappingsList()), PodRequests.mappings(mount.getGidMappingsList()));
+        if (!pod.ids().equals(Optional.of(ids))) {
+            throw invalid(
+                    field,
+                    "and gidMappings differ from the pod's user namespace",
+                    "repeat those of userns_options, or leave them out");
+        }
+        return true;
     }
 
     private static Propagation propagation(String field, Mount mount) {

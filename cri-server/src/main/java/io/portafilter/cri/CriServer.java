@@ -50,7 +50,8 @@ public final class CriServer implements AutoCloseable {
     private static final long CALLS_END_SECONDS = 10;
 
     /** Held, or its level would be forgotten: gRPC sets SO_KEEPALIVE, which netty warns that unix sockets do not have. */
-    private static final java.util.logging.Logger NETTY_OPTIONS = java.util.logging.Logger.getLogger("io.netty.bootstrap");
+    private static final java.util.logging.Logger NETTY_OPTIONS =
+            java.util.logging.Logger.getLogger("io.netty.bootstrap");
 
     private final Config config;
     private final Undo parts;

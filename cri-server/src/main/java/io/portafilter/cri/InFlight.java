@@ -58,6 +58,10 @@ final class InFlight {
             return waiting.stream().anyMatch(caller -> !caller.isCancelled());
         }
 
+        private synchronized int callers() {
+            return waiting.size();
+        }
+
         private synchronized void join(Context caller) {
             waiting.add(caller);
         }
@@ -143,6 +147,12 @@ final class InFlight {
         if (flying != null) {
             var _ = flying.answer.handle((_, _) -> "").join();
         }
+    }
+
+    /** Whether somebody waits for what another one began. */
+    boolean isJoined(Object key) {
+        Flight flying = flights.get(key);
+        return flying != null && flying.callers() > 1;
     }
 
     /** Whether something is under way about this. */

@@ -54,6 +54,7 @@ final class LaunchBenchmark {
                 peerP50 / p50);
     }
 
+    @SuppressWarnings("MustBeClosedChecker") // Running owns the monitor
     private static double launch(LiveSandbox sandbox) throws IOException {
         ContainerRequest request = sandbox.request(PidMode.CONTAINER, sandbox.securityRequest(), "true");
         try (ContainerLaunch.Groundwork groundwork =

@@ -1,0 +1,443 @@
+package io.portafilter.cri;
+
+import static io.portafilter.cri.RequestFixture.podSpec;
+import static io.portafilter.cri.RequestFixture.spec;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.protobuf.ByteString;
+import io.grpc.Status;
+import io.portafilter.cgroup.DeviceRule;
+import io.portafilter.container.MountRequest;
+import io.portafilter.container.PidMode;
+import io.portafilter.cri.v1.ContainerConfig;
+import io.portafilter.cri.v1.CreateContainerRequest;
+import io.portafilter.cri.v1.Device;
+import io.portafilter.cri.v1.HugepageLimit;
+import io.portafilter.cri.v1.IDMapping;
+import io.portafilter.cri.v1.Int64Value;
+import io.portafilter.cri.v1.KeyValue;
+import io.portafilter.cri.v1.LinuxContainerResources;
+import io.portafilter.cri.v1.LinuxContainerSecurityContext;
+import io.portafilter.cri.v1.Mount;
+import io.portafilter.cri.v1.MountPropagation;
+import io.portafilter.cri.v1.NamespaceMode;
+import io.portafilter.cri.v1.PodSandboxConfig;
+import io.portafilter.cri.v1.SELinuxOption;
+import io.portafilter.cri.v1.SecurityProfile;
+import io.portafilter.cri.v1.Signal;
+import io.portafilter.cri.v1.UserNamespace;
+import io.portafilter.security.SeccompRequest;
+import io.portafilter.streaming.LogFile;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ContainerRequestsTest {
+
+    private static void refuses(String field, Consumer<ContainerConfig.Builder> change) {
+        refuses(Status.Code.INVALID_ARGUMENT, field, change);
+    }
+
+    private static void refuses(Status.Code code, String field, Consumer<ContainerConfig.Builder> change) {
+        assertThatThrownBy(() -> spec(change)).satisfies(error -> {
+            assertThat(StatusInterceptor.status(error, "CreateContainer").getCode())
+                    .isEqualTo(code);
+            assertThat(error).hasMessageContaining(field);
+        });
+    }
+
+    private static LinuxContainerSecurityContext.Builder security(ContainerConfig.Builder config) {
+        return config.getLinuxBuilder().getSecurityContextBuilder();
+    }
+
+    private static LinuxContainerResources.Builder resources(ContainerConfig.Builder config) {
+        return config.getLinuxBuilder().getResourcesBuilder();
+    }
+
+    private static Mount.Builder mount(ContainerConfig.Builder config) {
+        return config.addMountsBuilder().setContainerPath("/data").setHostPath("/srv/data");
+    }
+
+    private static KeyValue variable(String key, String value) {
+        return KeyValue.newBuilder()
+                .setKey(key)
+                .setValue(ByteString.copyFromUtf8(value))
+                .build();
+    }
+
+    // ---- what is run
+
+    @Test
+    void commandAndArgumentsReplaceTheImagesAsKubernetesSays() {
+        String image = "'Entrypoint':['/entry','e'],'Cmd':['c']";
+        PodSpec pod = podSpec(_ -> {});
+        assertThat(spec(_ -> {}, pod, image).arguments()).containsExactly("/entry", "e", "c");
+        assertThat(spec(b -> b.addArgs("a"), pod, image).arguments()).containsExactly("/entry", "e", "a");
+        assertThat(spec(b -> b.addCommand("x"), pod, image).arguments()).containsExactly("x");
+        assertThat(spec(b -> b.addCommand("x").addArgs("a"), pod, image).arguments())
+                .containsExactly("x", "a");
+        assertThat(spec(_ -> {}, pod, "'Entrypoint':[''],'Cmd':['c']").arguments())
+                .containsExactly("c");
+    }
+
+    @Test
+    void noCommandAtAllIsRefused() {
+        assertThatThrownBy(() -> spec(_ -> {}, podSpec(_ -> {}), ""))
+                .isInstanceOf(CriException.class)
+                .hasMessageContaining("no command specified");
+        refuses("command", b -> b.addCommand("a\0b"));
+    }
+
+    @Test
+    void laterVariablesWinAndKeepTheFirstPlace() {
+        ContainerSpec spec = spec(
+                b -> b.addEnvs(variable("A", "request"))
+                        .addEnvs(variable("B", "first"))
+                        .addEnvs(variable("B", "second")),
+                podSpec(_ -> {}),
+                "'Cmd':['/app'],'Env':['A=image','PATH=/image','nonsense']");
+        assertThat(spec.environment()).containsExactly("PATH=/image", "HOSTNAME=web-0", "A=request", "B=second");
+    }
+
+    @Test
+    void theHostsNameIsTheHostnameInItsNetwork() {
+        PodSpec pod = podSpec(b -> b.getLinuxBuilder()
+                .getSecurityContextBuilder()
+                .getNamespaceOptionsBuilder()
+                .setNetwork(NamespaceMode.NODE));
+        assertThat(spec(_ -> {}, pod, "'Cmd':['/app']").environment()).contains("HOSTNAME=node-1");
+    }
+
+    @Test
+    void variablesThatAreNoneAreRefusedWithoutTheirValue() {
+        refuses("envs", b -> b.addEnvs(variable("A=B", "x")));
+        refuses("envs", b -> b.addEnvs(variable("", "x")));
+        assertThatThrownBy(() -> spec(b -> b.addEnvs(variable("TOKEN", "secret\0"))))
+                .hasMessageContaining("TOKEN")
+                .message()
+                .doesNotContain("secret");
+    }
+
+    @Test
+    void theWorkingDirectoryIsTheRequestsElseTheImagesElseTheRoot() {
+        PodSpec pod = podSpec(_ -> {});
+        assertThat(spec(b -> b.setWorkingDir("/a/./b//"), pod, "'Cmd':['x'],'WorkingDir':'/w'")
+                        .workingDirectory())
+                .isEqualTo("/a/b");
+        assertThat(spec(_ -> {}, pod, "'Cmd':['x'],'WorkingDir':'/w'").workingDirectory())
+                .isEqualTo("/w");
+        assertThat(spec(_ -> {}).workingDirectory()).isEqualTo("/");
+        refuses("working_dir", b -> b.setWorkingDir("relative"));
+        refuses("working_dir", b -> b.setWorkingDir("/tmp\0/etc"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "SIGNAL_SIGQUIT,3",
+        "SIGNAL_SIGRTMIN,34",
+        "SIGNAL_SIGRTMINPLUS15,49",
+        "SIGNAL_SIGRTMAXMINUS14,50",
+        "SIGNAL_SIGRTMAX,64",
+        "SIGNAL_SIGCLD,17",
+        "SIGNAL_SIGPOLL,29",
+        "SIGNAL_RUNTIME_DEFAULT,15"
+    })
+    void stopSignalsHaveTheKernelsNumbers(Signal signal, int number) {
+        assertThat(spec(b -> b.setStopSignal(signal)).stopSignal()).isEqualTo(number);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"SIGQUIT,3", "quit,3", "3,3", "SIGRTMIN+3,37", "RTMAX-1,63"})
+    void theImagesStopSignalIsReadInEverySpelling(String written, int number) {
+        ContainerSpec spec = spec(_ -> {}, podSpec(_ -> {}), "'Cmd':['x'],'StopSignal':'" + written + "'");
+        assertThat(spec.stopSignal()).isEqualTo(number);
+    }
+
+    @Test
+    void everySignalOfCriHasANumberAndComesBack() {
+        for (Signal signal : Signal.values()) {
+            if (signal != Signal.UNRECOGNIZED && signal != Signal.SIGNAL_RUNTIME_DEFAULT) {
+                int number = StopSignals.number(signal).orElseThrow();
+                assertThat(number).isBetween(1, 64);
+                assertThat(StopSignals.number(StopSignals.signal(number))).hasValue(number);
+            }
+        }
+    }
+
+    // ---- log
+
+    @Test
+    void theLogIsBelowThePodsDirectory() {
+        assertThat(spec(b -> b.setLogPath("app/0.log")).log())
+                .hasValue(new LogFile(Path.of("/var/log/pods/web"), "app/0.log"));
+        assertThat(spec(_ -> {}).log()).isEmpty();
+        assertThat(spec(b -> b.setLogPath("x"), podSpec(PodSandboxConfig.Builder::clearLogDirectory), "'Cmd':['x']")
+                        .log())
+                .isEmpty();
+        refuses("log_path", b -> b.setLogPath("../outside.log"));
+        refuses("log_path", b -> b.setLogPath("/etc/cron.d/x"));
+        refuses("log_path", b -> b.setLogPath("."));
+    }
+
+    // ---- namespaces
+
+    @Test
+    void aContainerWithoutOptionsSharesThePodsPidNamespace() {
+        assertThat(spec(_ -> {}).pidMode()).isEqualTo(PidMode.POD);
+        assertThat(spec(b -> security(b).getNamespaceOptionsBuilder().setPid(NamespaceMode.CONTAINER))
+                        .pidMode())
+                .isEqualTo(PidMode.CONTAINER);
+    }
+
+    @Test
+    void namespacesMustFitThePods() {
+        refuses("network", b -> security(b).getNamespaceOptionsBuilder().setNetwork(NamespaceMode.NODE));
+        refuses("ipc", b -> security(b).getNamespaceOptionsBuilder().setIpc(NamespaceMode.NODE));
+        refuses("pid", b -> security(b).getNamespaceOptionsBuilder().setPid(NamespaceMode.NODE));
+        refuses(
+                "target_id",
+                b -> security(b)
+                        .getNamespaceOptionsBuilder()
+                        .setPid(NamespaceMode.TARGET)
+                        .setTargetId("f".repeat(64)));
+        IDMapping line =
+                IDMapping.newBuilder().setHostId(65536).setLength(65536).build();
+        refuses(
+                "userns_options",
+                b -> security(b)
+                        .getNamespaceOptionsBuilder()
+                        .setUsernsOptions(UserNamespace.newBuilder()
+                                .setMode(NamespaceMode.POD)
+                                .addUids(line)
+                                .addGids(line)));
+    }
+
+    @Test
+    void theSandboxsConfigurationMustBeThatOfThePod() {
+        CreateContainerRequest request = RequestFixture.container(_ -> {}).toBuilder()
+                .setSandboxConfig(RequestFixture.pod(b -> b.getMetadataBuilder().setUid("another"))
+                        .getConfig())
+                .build();
+        assertThatThrownBy(() -> ContainerSpec.of(
+                        request,
+                        RequestFixture.POD_ID,
+                        podSpec(_ -> {}),
+                        RequestFixture.image("'Cmd':['x']"),
+                        new PodFiles(Path.of("/pods/1"), "node-1"),
+                        (_, _) -> ""))
+                .hasMessageContaining("sandbox_config.metadata")
+                .hasMessageContaining("another");
+    }
+
+    // ---- mounts
+
+    @Test
+    void volumesComeInOrderAndTheRuntimesOwnFilesAfterThem() {
+        List<MountRequest> mounts = spec(b -> mount(b).setReadonly(true)).mounts();
+        assertThat(mounts.stream().map(MountRequest::containerPath))
+                .containsExactly("/data", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf");
+        assertThat(mounts.getFirst().readOnly()).isTrue();
+        assertThat(mounts.getLast().hostPath()).isEqualTo(Path.of("/pods/1/resolv.conf"));
+        assertThat(mounts.getLast().readOnly()).isFalse();
+    }
+
+    @Test
+    void aVolumeReplacesTheRuntimesOwnFile() {
+        List<MountRequest> mounts =
+                spec(b -> mount(b).setContainerPath("/etc//hosts/")).mounts();
+        assertThat(mounts.stream().filter(mount -> mount.containerPath().equals("/etc/hosts")))
+                .singleElement()
+                .satisfies(mount -> assertThat(mount.hostPath()).isEqualTo(Path.of("/srv/data")));
+    }
+
+    @Test
+    void theRuntimesFilesAreReadOnlyWithTheRoot() {
+        assertThat(spec(b -> security(b).setReadonlyRootfs(true)).mounts())
+                .hasSize(3)
+                .allMatch(MountRequest::readOnly);
+    }
+
+    @Test
+    void mountsThatContradictThemselvesAreRefused() {
+        refuses("container_path", b -> mount(b).setContainerPath("data"));
+        refuses("container_path", b -> mount(b).setContainerPath("/"));
+        refuses("container_path", b -> mount(b).setContainerPath("/a/../../b"));
+        refuses("host_path", b -> mount(b).setHostPath(""));
+        refuses("host_path", b -> mount(b).setHostPath("x"));
+        refuses("two mounts", b -> {
+            mount(b);
+            mount(b).setContainerPath("/data/");
+        });
+        refuses("recursive_read_only", b -> mount(b).setRecursiveReadOnly(true));
+        refuses(
+                "recursive_read_only",
+                b -> mount(b).setReadonly(true)
+                        .setRecursiveReadOnly(true)
+                        .setPropagation(MountPropagation.PROPAGATION_HOST_TO_CONTAINER));
+        refuses("propagation", b -> mount(b).setPropagationValue(9));
+        refuses(
+                "uidMappings",
+                b -> mount(b).addUidMappings(
+                                IDMapping.newBuilder().setHostId(65536).setLength(65536))
+                        .addGidMappings(IDMapping.newBuilder().setHostId(65536).setLength(65536)));
+    }
+
+    // ---- resources
+
+    @Test
+    void zeroLeavesALimitUnset() {
+        assertThat(spec(b -> resources(b)).limits().memoryLimitBytes()).isEmpty();
+        assertThat(spec(_ -> {}).limits().devices()).isEqualTo(DeviceRule.DEFAULTS);
+    }
+
+    @Test
+    void limitsAreTakenOver() {
+        var limits = spec(b -> resources(b)
+                .setCpuShares(512)
+                .setCpuQuota(20000)
+                .setCpuPeriod(100000)
+                .setMemoryLimitInBytes(64 << 20)
+                .setMemorySwapLimitInBytes(-1)
+                .setOomScoreAdj(900)
+                .putUnified("pids.max", "17"));
+        assertThat(limits.limits().cpuShares()).isEqualTo(OptionalLong.of(512));
+        assertThat(limits.limits().memorySwapLimitBytes()).isEqualTo(OptionalLong.of(-1));
+        assertThat(limits.limits().pidsLimit()).isEqualTo(OptionalLong.of(17));
+        assertThat(limits.limits().unified()).isEmpty();
+        assertThat(limits.oomScoreAdj()).isEqualTo(900);
+    }
+
+    @Test
+    void limitsOutOfRangeAreRefused() {
+        refuses("cpu_shares", b -> resources(b).setCpuShares(-1));
+        refuses("cpu_shares", b -> resources(b).setCpuShares(300_000));
+        refuses("cpu_quota", b -> resources(b).setCpuQuota(-2));
+        refuses("cpu_quota", b -> resources(b).setCpuQuota(10));
+        refuses("cpu_period", b -> resources(b).setCpuPeriod(10));
+        refuses("memory_limit_in_bytes", b -> resources(b).setMemoryLimitInBytes(-5));
+        refuses("memory_swap_limit_in_bytes", b -> resources(b).setMemorySwapLimitInBytes(1 << 20));
+        refuses(
+                "memory_swap_limit_in_bytes",
+                b -> resources(b).setMemoryLimitInBytes(2 << 20).setMemorySwapLimitInBytes(1 << 20));
+        refuses("oom_score_adj", b -> resources(b).setOomScoreAdj(1001));
+        refuses("cpuset_cpus", b -> resources(b).setCpusetCpus("all"));
+        refuses("pids.max", b -> resources(b).putUnified("pids.max", "many"));
+        refuses(
+                "hugepage_limits",
+                b -> resources(b)
+                        .addHugepageLimits(HugepageLimit.newBuilder().setPageSize("2MB"))
+                        .addHugepageLimits(HugepageLimit.newBuilder().setPageSize("2MB")));
+    }
+
+    // ---- security
+
+    @ParameterizedTest
+    @CsvSource({"4294967296", "2147483648", "-1"})
+    void idsOutOfRangeAreRefused(long id) {
+        Int64Value value = Int64Value.newBuilder().setValue(id).build();
+        refuses("run_as_user", b -> security(b).setRunAsUser(value));
+        refuses("run_as_group", b -> security(b).setRunAsGroup(value));
+        refuses("supplemental_groups", b -> security(b).addSupplementalGroups(id));
+    }
+
+    @Test
+    void aPrivilegedContainerNeedsAPrivilegedPod() {
+        refuses("privileged", b -> security(b).setPrivileged(true));
+        PodSpec pod =
+                podSpec(b -> b.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true));
+        ContainerSpec spec = spec(b -> security(b).setPrivileged(true), pod, "'Cmd':['x']");
+        assertThat(spec.security().privileged()).isTrue();
+        assertThat(spec.limits().devices()).containsExactly(DeviceRule.ALL);
+    }
+
+    @Test
+    void anEmptySeccompMessageMeansRuntimeDefaultAndNoneUnconfined() {
+        assertThat(seccomp(_ -> {})).isEqualTo(new SeccompRequest.Unconfined());
+        assertThat(seccomp(s -> s.setSeccomp(SecurityProfile.getDefaultInstance())))
+                .isEqualTo(new SeccompRequest.RuntimeDefault());
+        assertThat(seccomp(s -> s.setSeccomp(
+                        SecurityProfile.newBuilder().setProfileType(SecurityProfile.ProfileType.Unconfined))))
+                .isEqualTo(new SeccompRequest.Unconfined());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"runtime/default", "docker/default"})
+    @SuppressWarnings("deprecation") // the old spelling is what is tested
+    void oldSpellingsOfTheDefaultProfileAreKnown(String old) {
+        assertThat(seccomp(s -> s.setSeccompProfilePath(old))).isEqualTo(new SeccompRequest.RuntimeDefault());
+        // the new field wins
+        assertThat(seccomp(s -> s.setSeccompProfilePath(old)
+                        .setSeccomp(
+                                SecurityProfile.newBuilder().setProfileType(SecurityProfile.ProfileType.Unconfined))))
+                .isEqualTo(new SeccompRequest.Unconfined());
+    }
+
+    @Test
+    @SuppressWarnings("deprecation") // the old spelling is what is tested
+    void profilesOfTheNodeAreReadInBothSpellings() {
+        SeccompRequest expected = new SeccompRequest.Localhost("/p/a.json", "profile /p/a.json");
+        assertThat(seccomp(s -> s.setSeccompProfilePath("localhost//p/a.json"))).isEqualTo(expected);
+        for (String reference : List.of("/p/a.json", "localhost//p/a.json")) {
+            assertThat(seccomp(s -> s.setSeccomp(SecurityProfile.newBuilder()
+                            .setProfileType(SecurityProfile.ProfileType.Localhost)
+                            .setLocalhostRef(reference))))
+                    .isEqualTo(expected);
+        }
+        refuses("seccomp_profile_path", b -> security(b).setSeccompProfilePath("mine"));
+        refuses(
+                "localhost_ref",
+                b -> security(b)
+                        .setSeccomp(SecurityProfile.newBuilder()
+                                .setProfileType(SecurityProfile.ProfileType.Unconfined)
+                                .setLocalhostRef("/p/a.json")));
+        refuses(
+                "localhost_ref",
+                b -> security(b)
+                        .setSeccomp(SecurityProfile.newBuilder()
+                                .setProfileType(SecurityProfile.ProfileType.Localhost)
+                                .setLocalhostRef("a.json")));
+    }
+
+    private static SeccompRequest seccomp(Consumer<LinuxContainerSecurityContext.Builder> change) {
+        return spec(b -> change.accept(security(b))).security().seccomp();
+    }
+
+    @Test
+    void aBadSelinuxLevelIsRefused() {
+        refuses(
+                "level",
+                b -> security(b).setSelinuxOptions(SELinuxOption.newBuilder().setLevel("s0,c4,c5")));
+        assertThat(spec(b ->
+                        security(b).setSelinuxOptions(SELinuxOption.newBuilder().setLevel("s0:c4,c5"))))
+                .isNotNull();
+    }
+
+    // ---- what this version does not do
+
+    @Test
+    void refusesWhatWouldLookDone() {
+        Status.Code unimplemented = Status.Code.UNIMPLEMENTED;
+        refuses(unimplemented, "tty", b -> b.setTty(true));
+        refuses(unimplemented, "stdin", b -> b.setStdin(true));
+        refuses(unimplemented, "stdin", b -> b.setStdinOnce(true));
+        refuses(unimplemented, "devices", b -> b.addDevices(Device.newBuilder().setHostPath("/dev/fuse")));
+        refuses(unimplemented, "CDI", b -> b.addCDIDevicesBuilder().setName("a/b=c"));
+        refuses(unimplemented, "annotations", b -> b.putAnnotations("cdi.k8s.io/x", "a/b=c"));
+        refuses(unimplemented, "image", b -> mount(b).getImageBuilder().setImage("x"));
+        refuses(unimplemented, "mount_options", b -> mount(b).addMountOptions("noexec"));
+        refuses("windows", ContainerConfig.Builder::getWindowsBuilder);
+    }
+
+    @Test
+    void refusesAContainerWithoutNameOrImage() {
+        refuses("config.metadata", ContainerConfig.Builder::clearMetadata);
+        refuses("config.metadata.name", b -> b.getMetadataBuilder().clearName());
+        refuses("config.image.image", ContainerConfig.Builder::clearImage);
+        refuses("runtime_handler", b -> b.getImageBuilder().setRuntimeHandler("kata"));
+    }
+}
