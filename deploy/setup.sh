@@ -165,7 +165,7 @@ build_once() {
     export_maven_options
     cd "$tree" || exit 1
     # A library that is no longer used would stay on the class path.
-    rm -rf cri-server/target/lib cri-server/target/native
+    rm -rf cri-server/target/{lib,native,dependency-maven-plugin-markers}
     with_progress "building" "$tree/target/build.log" \
       mvn -B -ntp -pl cri-server -am package -Dmaven.test.skip=true && end_build
   ) 9>"$tree/target/build.lock" || exit 125
