@@ -80,8 +80,7 @@ public record ContainerPlan(
         List<MountRequest> volumes = asked.mounts().stream()
                 .sorted(Comparator.comparing(MountRequest::containerPath, MountPoints.ORDER))
                 .toList();
-        List<MountRequest> prepared = new ArrayList<>();
-        List<MountPlan> mounts = mounts(asked, security, volumes, facts, prepared);
+        MountList list = mounts(asked, security, volumes, facts);
         return new ContainerPlan(
                 monitorName(asked.name()),
                 candidates(asked.arguments().getFirst(), environment),
@@ -93,8 +92,8 @@ public record ContainerPlan(
                 asked.hostNetwork(),
                 asked.hostIpc(),
                 cgroupNamespace,
-                mounts,
-                prepared,
+                list.mounts(),
+                list.prepared(),
                 Math.max(asked.oomScoreAdj(), facts.lowestOomScoreAdj()),
                 limits(facts),
                 facts);
@@ -134,24 +133,47 @@ public record ContainerPlan(
         return more;
     }
 
-    /** The defaults of the field; a volume at the place of one replaces it. Fills {@code prepared}. */
-    private static List<MountPlan> mounts(
-            ContainerRequest asked,
-            SecurityPlan security,
-            List<MountRequest> volumes,
-            LaunchFacts facts,
-            List<MountRequest> prepared) {
+    /** The mounts in the order in which they are attached, and what the server makes of them beforehand. */
+    private record MountList(List<MountRequest> volumes, List<MountPlan> mounts, List<MountRequest> prepared) {
+
+        /** A mount of the field's defaults, unless a volume takes its place. */
+        void addDefault(MountPlan mount) {
+            if (volumes.stream().noneMatch(volume -> replaces(volume.containerPath(), mount.target()))) {
+                mounts.add(mount);
+            }
+        }
+
+        /** A bind of the host's as a default, unless a volume takes its place. */
+        void bindDefault(MountRequest mount) {
+            if (volumes.stream().noneMatch(volume -> replaces(volume.containerPath(), mount.containerPath()))) {
+                bind(mount);
+            }
+        }
+
+        void bind(MountRequest mount) {
+            prepared.add(mount);
+            mounts.add(new MountPlan.Prepared(mount.containerPath(), prepared.size() - 1));
+        }
+
+        /** Whether a volume at {@code path} takes the place of a default mount: there, or anywhere above it but /. */
+        private static boolean replaces(String path, String target) {
+            return target.equals(path) || (target.startsWith(path + "/") && !path.equals("/"));
+        }
+    }
+
+    private static MountList mounts(
+            ContainerRequest asked, SecurityPlan security, List<MountRequest> volumes, LaunchFacts facts) {
+        MountList list = new MountList(volumes, new ArrayList<>(), new ArrayList<>());
         long noSuidNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
         long bare = noSuidNoExec | MOUNT_ATTR_NODEV;
         long writable = security.privileged() ? 0 : MOUNT_ATTR_RDONLY;
         boolean foreignPids = asked.pidMode() == PidMode.POD || asked.pidMode() == PidMode.TARGET;
-        List<MountPlan> mounts = new ArrayList<>();
         if (foreignPids && !facts.host().procPidnsOption()) {
-            mounts.add(new MountPlan.OfPause("/proc", "/proc"));
+            list.addDefault(new MountPlan.OfPause("/proc", "/proc"));
         } else {
-            mounts.add(new MountPlan.FileSystem("proc", "/proc", List.of(), bare, foreignPids));
+            list.addDefault(new MountPlan.FileSystem("proc", "/proc", List.of(), bare, foreignPids));
         }
-        mounts.add(new MountPlan.Devices("/dev"));
+        list.addDefault(new MountPlan.Devices("/dev"));
         List<MountPlan.Option> terminals = new ArrayList<>(List.of(
                 MountPlan.Option.flag("newinstance"),
                 MountPlan.Option.of("ptmxmode", "0666"),
@@ -159,37 +181,25 @@ public record ContainerPlan(
         if (security.ids().map(ids -> ids.mapsGid(TTY_GROUP)).orElse(true)) {
             terminals.add(MountPlan.Option.of("gid", Integer.toString(TTY_GROUP)));
         }
-        mounts.add(new MountPlan.FileSystem("devpts", "/dev/pts", terminals, noSuidNoExec, false));
-        mounts.add(
-                asked.hostIpc()
-                        ? bind(
-                                new MountRequest("/dev/shm", Path.of("/dev/shm"), false, false, Propagation.PRIVATE),
-                                prepared)
-                        : new MountPlan.OfPause("/dev/shm", PausePlan.SHARED_MEMORY));
-        mounts.add(new MountPlan.FileSystem("mqueue", "/dev/mqueue", List.of(), bare, false));
+        list.addDefault(new MountPlan.FileSystem("devpts", "/dev/pts", terminals, noSuidNoExec, false));
+        if (asked.hostIpc()) {
+            list.bindDefault(new MountRequest("/dev/shm", Path.of("/dev/shm"), false, false, Propagation.PRIVATE));
+        } else {
+            list.addDefault(new MountPlan.OfPause("/dev/shm", PausePlan.SHARED_MEMORY));
+        }
+        list.addDefault(new MountPlan.FileSystem("mqueue", "/dev/mqueue", List.of(), bare, false));
         if (asked.hostNetwork() && security.ids().isPresent()) {
             // sysfs is EPERM without a network namespace that the user namespace owns.
-            mounts.add(bind(new MountRequest("/sys", Path.of("/sys"), true, true, Propagation.PRIVATE), prepared));
+            list.bindDefault(new MountRequest("/sys", Path.of("/sys"), true, true, Propagation.PRIVATE));
         } else {
-            mounts.add(new MountPlan.FileSystem("sysfs", "/sys", List.of(), bare | writable, false));
+            list.addDefault(new MountPlan.FileSystem("sysfs", "/sys", List.of(), bare | writable, false));
             if (facts.bornInCgroup()) {
-                mounts.add(new MountPlan.FileSystem(
+                list.addDefault(new MountPlan.FileSystem(
                         "cgroup2", "/sys/fs/cgroup", List.of(), bare | writable | MOUNT_ATTR_RELATIME, false));
             }
         }
-        mounts.removeIf(mount -> volumes.stream().anyMatch(volume -> replaces(volume.containerPath(), mount.target())));
-        volumes.forEach(volume -> mounts.add(bind(volume, prepared)));
-        return mounts;
-    }
-
-    private static MountPlan bind(MountRequest mount, List<MountRequest> prepared) {
-        prepared.add(mount);
-        return new MountPlan.Prepared(mount.containerPath(), prepared.size() - 1);
-    }
-
-    /** Whether a volume at {@code path} takes the place of a default mount: there, or anywhere above it but /. */
-    private static boolean replaces(String path, String target) {
-        return target.equals(path) || (target.startsWith(path + "/") && !path.equals("/"));
+        volumes.forEach(list::bind);
+        return list;
     }
 
     /** The same with each mount's target as it was found below the root: a path without links. */
