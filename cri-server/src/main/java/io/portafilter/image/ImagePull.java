@@ -81,6 +81,11 @@ final class ImagePull {
                     "the manifest of " + name + " has " + manifest.layers().size() + " layers, its configuration "
                             + config.diffIds().size());
         }
+        for (Descriptor layer : manifest.layers()) {
+            if (layer.mediaType().endsWith("+encrypted")) {
+                throw ImageException.unsupported("the layer " + layer.digest() + " of " + name + " is encrypted");
+            }
+        }
         if (host.preferenceFor(config.platform()) == 0) {
             throw ImageException.unsupported(name + " is an image for " + config.platform() + ", this is " + host);
         }

@@ -211,8 +211,8 @@ public final class ImageStore implements AutoCloseable {
                     Long.toString((System.nanoTime() - start) / 1_000_000));
             return image;
         } finally {
-            // A cancelled caller has the rest to itself
             blobs.expire();
+            layers.removeOrphans(Instant.now().minus(options.partialExpiry()));
         }
     }
 
@@ -297,6 +297,7 @@ public final class ImageStore implements AutoCloseable {
         }
         LOG.log(Level.INFO, "image.removed id={0} name={1}", image.id(), idOrReference.toLowerCase(Locale.ROOT));
         layers.removeUnused(image.layerChain());
+        layers.removeOrphans(Instant.now().minus(options.partialExpiry()));
     }
 
     /** Removes the layers that nothing uses any more; called when a container that may have been the last is gone. */

@@ -25,6 +25,7 @@ import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -56,6 +57,10 @@ final class LayerStore implements AutoCloseable {
 
     @GuardedBy("lock")
     private final Map<String, Integer> leases = new HashMap<>();
+
+    /** Layers that a failed pull left for the next, and since when. */
+    @GuardedBy("lock")
+    private final Map<String, Instant> orphans = new HashMap<>();
 
     @SuppressWarnings("MustBeClosedChecker") // closed by close()
     LayerStore(Path directory, Database database) {
@@ -89,6 +94,13 @@ final class LayerStore implements AutoCloseable {
                 closed = true;
                 for (String id : ids) {
                     leases.merge(id, -1, (left, one) -> left + one == 0 ? null : left + one);
+                }
+                Set<String> used = used();
+                Instant now = Instant.now();
+                for (String id : ids) {
+                    if (!used.contains(id) && has(id)) {
+                        orphans.putIfAbsent(id, now);
+                    }
                 }
             } finally {
                 lock.unlock();
@@ -298,6 +310,22 @@ final class LayerStore implements AutoCloseable {
             names.forEach(name -> Kernel.removeTree(directoryFd, name));
             return true;
         });
+    }
+
+    /** Removes the layers that failed pulls left before a time and that nothing uses since. */
+    void removeOrphans(Instant before) {
+        List<String> old;
+        lock.lock();
+        try {
+            old = orphans.entrySet().stream()
+                    .filter(orphan -> orphan.getValue().isBefore(before))
+                    .map(Map.Entry::getKey)
+                    .toList();
+            old.forEach(orphans::remove);
+        } finally {
+            lock.unlock();
+        }
+        removeUnused(old);
     }
 
     /** Removes every layer that nothing uses: what failed pulls left, and removed containers. */

@@ -143,6 +143,12 @@ final class LayerUnpacker implements AutoCloseable {
 
     private void run() throws IOException {
         count(BLOCK_BYTES);
+        // Until an entry for the root says otherwise, it too looks as it does below
+        if (lowerTopFirst.isEmpty()) {
+            Kernel.fchmod(root.fd, 0755);
+        } else {
+            copyAttributes(lowerTopFirst.getFirst(), root);
+        }
         for (Optional<TarEntry> next = tar.next(); next.isPresent(); next = tar.next()) {
             TarEntry entry = next.get();
             if (Thread.currentThread().isInterrupted()) {
@@ -322,8 +328,7 @@ final class LayerUnpacker implements AutoCloseable {
     // ---- making entries
 
     private void makeFile(Directory parent, String name, TarEntry entry) throws IOException {
-        clear(parent, name);
-        try (Fd file = Kernel.openat2(parent.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, BENEATH)) {
+        try (Fd file = createFile(parent, name)) {
             if (entry.runs().isEmpty()) {
                 copy(file, entry.fileBytes());
                 count(blocks(entry.fileBytes()));
@@ -340,6 +345,24 @@ final class LayerUnpacker implements AutoCloseable {
             setAttributes(file, entry);
             Kernel.utimensat(file, "", entry.modified(), entry.modified(), AT_EMPTY_PATH);
         }
+    }
+
+    @MustBeClosed
+    private Fd createFile(Directory parent, String name) {
+        try {
+            return openNew(parent, name);
+        } catch (KernelException e) {
+            if (!e.is(Errno.EEXIST)) {
+                throw e;
+            }
+        }
+        clear(parent, name);
+        return openNew(parent, name);
+    }
+
+    @MustBeClosed
+    private static Fd openNew(Directory parent, String name) {
+        return Kernel.openat2(parent.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, BENEATH);
     }
 
     private void copy(Fd file, long length) throws IOException {

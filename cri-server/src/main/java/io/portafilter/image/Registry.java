@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.URLEncoder;
 import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -144,7 +145,7 @@ final class Registry implements AutoCloseable {
                 continue;
             }
             try {
-                return asking.ask(session);
+                return askTwice(session, asking);
             } catch (ImageException e) {
                 if (e.kind() == ImageException.Kind.CANCELLED || e.kind() == ImageException.Kind.STORAGE) {
                     throw e;
@@ -152,13 +153,6 @@ final class Registry implements AutoCloseable {
                 failures.add(e);
                 // A mirror need not have every image; one that is out of order is not asked again
                 if (!session.isUpstream() && e.kind() != ImageException.Kind.NOT_FOUND) {
-                    dropped.add(session);
-                }
-            } catch (InterruptedIOException e) {
-                throw interrupted(e);
-            } catch (IOException e) {
-                failures.add(unavailable(session, e));
-                if (!session.isUpstream()) {
                     dropped.add(session);
                 }
             }
@@ -172,6 +166,26 @@ final class Registry implements AutoCloseable {
         ImageException last = failures.removeLast();
         failures.forEach(last::addSuppressed);
         throw last;
+    }
+
+    /** Once more when the connection breaks off within the answer; the request itself was tried again before. */
+    private <T> T askTwice(RegistrySession session, Asking<T> asking) {
+        try {
+            return asking.ask(session);
+        } catch (InterruptedIOException e) {
+            throw interrupted(e);
+        } catch (HttpTimeoutException e) {
+            throw unavailable(session, e);
+        } catch (IOException first) {
+            try {
+                return asking.ask(session);
+            } catch (InterruptedIOException e) {
+                throw interrupted(e);
+            } catch (IOException e) {
+                e.addSuppressed(first);
+                throw unavailable(session, e);
+            }
+        }
     }
 
     private ImageException unavailable(RegistrySession session, IOException e) {

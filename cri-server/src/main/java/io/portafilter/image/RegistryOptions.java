@@ -51,6 +51,6 @@ public record RegistryOptions(
                 Duration.ofMinutes(5),
                 Duration.ofMillis(500),
                 6,
-                Duration.ofHours(24));
+                Duration.ofHours(2));
     }
 }

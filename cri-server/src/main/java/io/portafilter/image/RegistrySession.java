@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.ReentrantLock;
+import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 
 /**
@@ -250,12 +251,10 @@ final class RegistrySession implements AutoCloseable {
                     .followRedirects(HttpClient.Redirect.NEVER)
                     .connectTimeout(CONNECT)
                     .proxy(options.proxies().selector());
-            if (!own) {
-                builder.sslContext(TlsContext.ofHost(options.trustBundle()));
-            } else if (!host.isPlain()) {
-                builder.sslContext(TlsContext.of(options.trustBundle(), host));
-            }
-            HttpClient client = builder.build();
+            SSLContext context = !own
+                    ? TlsContext.ofHost(options.trustBundle())
+                    : host.isPlain() ? TlsContext.unused() : TlsContext.of(options.trustBundle(), host);
+            HttpClient client = builder.sslContext(context).build();
             if (own) {
                 ownClient = Optional.of(client);
             } else {

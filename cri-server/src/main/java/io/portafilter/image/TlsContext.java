@@ -43,6 +43,17 @@ final class TlsContext {
 
     private TlsContext() {}
 
+    /** For plain HTTP: trusts nobody, and spares the loading of Java's default. */
+    static SSLContext unused() {
+        try {
+            SSLContext context = SSLContext.getInstance("TLS");
+            context.init(new KeyManager[0], new TrustManager[0], null);
+            return context;
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException("every Java platform has TLS", e);
+        }
+    }
+
     /** For a server that nothing is configured for, such as one that a registry redirects to. */
     static SSLContext ofHost(Path trustBundle) {
         return of(trustBundle, List.of(), List.of(), false);

@@ -420,6 +420,74 @@ class PullTest {
     }
 
     @Test
+    void layersOfAFailedPullServeTheNextOneUntilTheyExpire() {
+        byte[] other = RegistryFixture.gzip(tar().file("etc/evil", "x").bytes());
+        byte[] second = tar().file("second", "2").bytes();
+        var whole = registry.image("1", HELLO, second);
+        registry.falsify(Digest.sha256(RegistryFixture.gzip(second)), other);
+        assertThat(failureOf(() -> fixture.pull(registry.reference("1"))).kind())
+                .isEqualTo(ImageException.Kind.INVALID_IMAGE);
+        assertThat(fixture.database.layers()).hasSize(1);
+        long first = registry.count("/blobs/" + Digest.sha256(RegistryFixture.gzip(HELLO)));
+
+        registry.image("1", HELLO, second);
+        assertThat(fixture.pull(registry.reference("1")).id())
+                .isEqualTo(whole.id().toString());
+
+        assertThat(registry.count("/blobs/" + Digest.sha256(RegistryFixture.gzip(HELLO))))
+                .isEqualTo(first);
+        fixture.store.remove(whole.id().toString());
+        registry.falsify(Digest.sha256(RegistryFixture.gzip(second)), other);
+        fixture.close();
+        fixture = StoreFixture.open(root.resolve("lib"), forgetful());
+        assertThat(failureOf(() -> fixture.pull(registry.reference("1"))).kind())
+                .isEqualTo(ImageException.Kind.INVALID_IMAGE);
+        assertThat(fixture.database.layers()).isEmpty();
+        assertThat(fixture.leftovers()).isEmpty();
+    }
+
+    private static RegistryOptions forgetful() {
+        RegistryOptions usual = StoreFixture.options();
+        return new RegistryOptions(
+                usual.certsDirectories(),
+                usual.trustBundle(),
+                usual.proxies(),
+                usual.platform(),
+                1,
+                usual.noProgress(),
+                usual.firstRetry(),
+                usual.maxAttempts(),
+                Duration.ofMinutes(-1));
+    }
+
+    @Test
+    void triesAgainWhenAManifestBreaksOff() {
+        registry.image("1", HELLO);
+        registry.cut.set(1);
+
+        assertThat(fixture.pull(registry.reference("1")).tags()).hasSize(1);
+    }
+
+    @Test
+    void refusesAnEncryptedLayer() {
+        byte[] layer = RegistryFixture.gzip(HELLO);
+        var honest = registry.image("1", HELLO);
+        registry.manifest(
+                "{\"schemaVersion\":2,\"config\":%s,\"layers\":[%s]}"
+                        .formatted(
+                                configDescriptor(honest.id()),
+                                RegistryFixture.descriptor(
+                                        "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+                                        Digest.sha256(layer),
+                                        layer.length)),
+                Manifest.OCI_MANIFEST,
+                "encrypted");
+
+        assertThat(failureOf(() -> fixture.pull(registry.reference("encrypted"))))
+                .hasMessageContaining("encrypted");
+    }
+
+    @Test
     void refusesAnOversizeManifestAndConfiguration() {
         registry.manifest("{\"x\":\"" + "y".repeat(Manifest.MAX_BYTES) + "\"}", Manifest.OCI_MANIFEST, "huge");
         registry.manifest(

@@ -62,6 +62,9 @@ final class RegistryFixture implements AutoCloseable {
     /** How many answers with a blob still break off half-way. */
     final AtomicInteger breaks = new AtomicInteger();
 
+    /** How many answers with a manifest or configuration still break off half-way. */
+    final AtomicInteger cut = new AtomicInteger();
+
     volatile boolean ranges = true;
     /** A blob stops half-way until this opens. */
     volatile CountDownLatch stall = new CountDownLatch(0);
@@ -279,6 +282,9 @@ final class RegistryFixture implements AutoCloseable {
                 throw new IOException(e);
             }
             body.write(part, part.length / 2, part.length - part.length / 2);
+        } else if (cut.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+            body.write(part, 0, part.length / 2);
+            throw new IOException("the fixture breaks off");
         } else {
             body.write(part);
         }
