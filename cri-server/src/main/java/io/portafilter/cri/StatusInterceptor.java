@@ -75,7 +75,7 @@ final class StatusInterceptor implements ServerInterceptor {
             case MountRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
             case CgroupRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
             case LaunchException e -> launch(e).withDescription(e.getMessage());
-            case ImageException e -> image(e.kind()).withDescription(e.getMessage());
+            case ImageException e -> image(e.kind()).withDescription(reason(e.kind()) + e.getMessage());
             case StatusRuntimeException e -> e.getStatus();
             case StatusException e -> e.getStatus();
             default -> internal(error, method);
@@ -88,6 +88,11 @@ final class StatusInterceptor implements ServerInterceptor {
                 .filter(failure -> ASKED_WRONGLY.contains(failure.errno()))
                 .isPresent();
         return asked ? Status.INVALID_ARGUMENT : Status.INTERNAL;
+    }
+
+    /** The reason that kubelet reads off the message's beginning and shows in the pod's status. */
+    private static String reason(ImageException.Kind kind) {
+        return kind == ImageException.Kind.REGISTRY_UNAVAILABLE ? "RegistryUnavailable: " : "";
     }
 
     /** UNKNOWN where kubelet looks at the message: it begins with a reason that kubelet knows. */
