@@ -109,6 +109,11 @@ final class StatusInterceptor implements ServerInterceptor {
         };
     }
 
+    /** The words by which kubelet shows a pull's failure as a reason of its own: {@code pkg/kubelet/images/types.go}. */
+    private static String reason(ImageException.Kind kind) {
+        return kind == ImageException.Kind.REGISTRY_UNAVAILABLE ? "RegistryUnavailable: " : "";
+    }
+
     private static Status internal(Throwable error, String method) {
         String id = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
         LOG.log(Level.ERROR, "rpc.failed method=" + method + " error=" + id, error);

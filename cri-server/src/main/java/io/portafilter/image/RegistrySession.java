@@ -120,6 +120,10 @@ final class RegistrySession implements AutoCloseable {
                 throw cancelled();
             } catch (SSLException e) {
                 throw new ImageException(ImageException.Kind.REGISTRY_UNAVAILABLE, failure("TLS: " + describe(e)), e);
+            } catch (ConnectException e) {
+                // Nobody is there: whoever asked comes again, as kubelet does with a back-off of its own.
+                problem = describe(e);
+                attempts = Math.min(attempts, MIRROR_ATTEMPTS);
             } catch (IOException e) {
                 problem = describe(e);
             } catch (InterruptedException e) {

@@ -132,12 +132,12 @@ public final class PortafilterServer implements AutoCloseable {
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()))
                     .start();
             process = Optional.of(started);
-            Await.until("the server listens on " + socket() + "\n" + logTail(), START, () -> {
-                if (!started.isAlive()) {
-                    throw new IllegalStateException("the server ended: exit " + started.exitValue());
-                }
-                return accepts();
-            });
+            Await.until(
+                    "the server listens on " + socket(), START, () -> !started.isAlive() || accepts());
+            if (!started.isAlive()) {
+                process = Optional.empty();
+                throw new AssertionError("the server ended at once: exit status " + started.exitValue());
+            }
             cri = Optional.of(new Cri(socket()));
             var _ = cri().runtime(START).withWaitForReady().version(VersionRequest.getDefaultInstance());
             return Duration.ofNanos(System.nanoTime() - spawn);

@@ -194,8 +194,8 @@ class BadInputTest {
                                 .addUids(mapping(1, 100_000, 65536))
                                 .addGids(mapping(0, 100_000, 65536))));
         refusedPod("userns_options", p -> userns(p, UserNamespace.newBuilder().setMode(NamespaceMode.CONTAINER)));
-        refusedPod("pid", p -> p.userNamespace(100_000).pid(NamespaceMode.NODE));
-        refusedPod("ipc", p -> p.userNamespace(100_000).hostIpc());
+        refusedPod("PID namespace", p -> p.userNamespace(100_000).pid(NamespaceMode.NODE));
+        refusedPod("IPC namespace", p -> p.userNamespace(100_000).hostIpc());
     }
 
     private static IDMapping mapping(int container, int host, int length) {
@@ -373,7 +373,7 @@ class BadInputTest {
         assertThat(failure(pod.container(image).command("not-in-any-path"))).contains("not-in-any-path");
         assertThat(failure(pod.container(image).command("/tmp"))).containsIgnoringCase("permission denied");
         assertThat(failure(pod.container(image).idle().workingDirectory("/etc/passwd")))
-                .containsIgnoringCase("not a directory");
+                .contains("/etc/passwd is a file");
     }
 
     private static String failure(ContainerFixture fixture) {

@@ -428,11 +428,11 @@ class ImagePullTest {
         Path authority = live.directory("ca").resolve("ca.pem");
         try (RegistryFront front = RegistryFront.tls(live.registry(), new RegistryFront.Door.Open(), authority)) {
             String through = reference.replace(live.registry().host(), front.host());
-            String unknown = "[host.\"" + front.url() + "\"]\n";
-            hostsToml(front.host(), unknown);
+            String server = "server = \"" + front.url() + "\"\n";
+            hostsToml(front.host(), server);
             assertThat(Refusal.of(() -> live.cri().pull(through)).message()).isNotEmpty();
             assertThat(front.seen()).isEmpty();
-            hostsToml(front.host(), unknown + "  ca = \"" + authority + "\"\n");
+            hostsToml(front.host(), server + "ca = \"" + authority + "\"\n");
             assertThat(live.cri().pull(through)).isEqualTo(image.id());
         }
     }
@@ -461,7 +461,8 @@ class ImagePullTest {
 
     @Test
     void malformedReferencesAreInvalid() {
-        for (String reference : List.of("", "UPPER/case", "127.0.0.1:5000/name@sha256:1234", "a//b", "name:bad tag")) {
+        for (String reference :
+                List.of("", "host.example/UPPER", "127.0.0.1:5000/name@sha256:1234", "a//b", "name:bad tag")) {
             Refusal refusal = Refusal.of(() -> live.cri().pull(reference));
             assertThat(refusal.code()).as(reference).isEqualTo(Status.Code.INVALID_ARGUMENT);
         }
@@ -493,7 +494,7 @@ class ImagePullTest {
         Path victim = target.resolve("victim");
         Files.writeString(victim, "untouched\n");
         for (TarWriter layer : List.of(
-                new TarWriter().file("../".repeat(20) + victim.toString().substring(1), "dots\n"),
+                new TarWriter().file("../".repeat(8) + victim.toString().substring(1), "dots\n"),
                 new TarWriter().file(victim.toString(), "absolute\n"),
                 new TarWriter().symlink("link", target.toString()).file("link/victim", "link\n"),
                 new TarWriter().symlink("link", victim.toString()).file("link", "over a link\n"),
