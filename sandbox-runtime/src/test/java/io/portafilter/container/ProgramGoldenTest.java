@@ -1,0 +1,76 @@
+package io.portafilter.container;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.portafilter.launch.LaunchProgram;
+import io.portafilter.launch.ProgramText;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The programs as text; {@code -Dgolden=update} writes them anew, and the difference is for review. */
+class ProgramGoldenTest {
+
+    static Stream<Arguments> programs() {
+        return Stream.of(
+                Arguments.of("container-own-pids", container(PlanFixture.plan())),
+                Arguments.of(
+                        "container-shared-pids", container(PlanFixture.plan().pids(PidMode.POD))),
+                Arguments.of("container-mapped", container(PlanFixture.plan().mapped())),
+                Arguments.of(
+                        "container-mapped-shared-pids",
+                        container(PlanFixture.plan().mapped().pids(PidMode.POD))),
+                Arguments.of("container-cgroup-v2", container(PlanFixture.plan().cgroupV2())),
+                Arguments.of(
+                        "container-restricted",
+                        container(PlanFixture.plan().noNewPrivileges().runAsUser(1000))),
+                Arguments.of("pause", pause(PlanFixture.plan())),
+                Arguments.of(
+                        "pause-mapped-cgroup-v2",
+                        pause(PlanFixture.plan().mapped().cgroupV2())),
+                Arguments.of("exec", exec(PlanFixture.plan())),
+                Arguments.of(
+                        "exec-mapped-cgroup-v2",
+                        exec(PlanFixture.plan().mapped().cgroupV2())),
+                Arguments.of(
+                        "exec-restricted",
+                        exec(PlanFixture.plan().noNewPrivileges().runAsUser(1000))));
+    }
+
+    private static LaunchProgram container(PlanFixture plan) {
+        return ContainerProgram.of(plan.container()).program();
+    }
+
+    private static LaunchProgram pause(PlanFixture plan) {
+        return PauseProgram.of(plan.pause()).program();
+    }
+
+    private static LaunchProgram exec(PlanFixture plan) {
+        return ExecProgram.of(plan.container(), List.of("sh", "-c", "id")).program();
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("programs")
+    void isTheProgramThatWasReviewed(String name, LaunchProgram program) throws IOException {
+        Path golden = Path.of("src/test/golden", "program-" + name + ".txt");
+        String text = ProgramText.of(program);
+        if ("update".equals(System.getProperty("golden"))) {
+            Files.createDirectories(golden.getParent());
+            Files.writeString(golden, text);
+        }
+        assertThat(text).isEqualTo(Files.readString(golden));
+    }
+
+    @Test
+    void theEnvironmentIsCountedAndNotShown() {
+        assertThat(ProgramText.of(container(PlanFixture.plan())))
+                .contains("3 vars")
+                .doesNotContain("SECRET");
+    }
+}

@@ -1,0 +1,48 @@
+package io.portafilter.launch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.SystemCall;
+import org.junit.jupiter.api.Test;
+
+class LaunchExceptionTest {
+
+    private static LaunchProgram program() {
+        Assembler assembler = new Assembler("test");
+        assembler.step("mount proc on /proc");
+        Label first = assembler.call(SystemCall.FSOPEN, new Operand.Text("proc"), new Operand.Literal(1));
+        assembler.step("execute /bin/true");
+        assembler.call(SystemCall.EXECVE, new Operand.Text("/bin/true"), Operand.ZERO, Operand.ZERO);
+        assembler.neverReturns();
+        return assembler.assemble(first);
+    }
+
+    @Test
+    void saysWhatWasDoneWhatFailedAndWhere() {
+        LaunchException failure = LaunchException.failed(program(), 0, Errno.EPERM);
+        assertThat(failure)
+                .hasMessage("mount proc on /proc: fsopen(\"proc\", FSOPEN_CLOEXEC): EPERM (Operation not permitted),"
+                        + " operation 0 of 2");
+        assertThat(failure.failure())
+                .contains(new LaunchException.Failure(SystemCall.FSOPEN, Errno.EPERM, "mount proc on /proc"));
+        assertThat(failure.isExecveError()).isFalse();
+    }
+
+    @Test
+    void tellsAProgramThatCannotBeExecutedFromAFailedLaunch() {
+        LaunchException failure = LaunchException.failed(program(), 1, Errno.ENOENT);
+        assertThat(failure.isExecveError()).isTrue();
+        assertThat(failure.isExecveError(Errno.ENOENT)).isTrue();
+        assertThat(failure.isExecveError(Errno.EACCES)).isFalse();
+    }
+
+    @Test
+    void saysWhereALaunchWasWhenItWasEnded() {
+        assertThat(LaunchException.ended(program(), 1))
+                .hasMessage("the launch was ended from outside at: execute /bin/true:"
+                        + " execve(\"/bin/true\", NULL, NULL), operation 1 of 2");
+        assertThat(LaunchException.ended(program(), Operation.NONE))
+                .hasMessage("the launch was ended from outside before its first step");
+    }
+}
