@@ -1,5 +1,7 @@
 package io.portafilter.container;
 
+import static io.portafilter.linux.LinuxConstants.O_DIRECTORY;
+import static io.portafilter.linux.LinuxConstants.O_RDONLY;
 import static io.portafilter.linux.LinuxConstants.SIGKILL;
 import static io.portafilter.linux.LinuxConstants.SIGSTOP;
 
@@ -13,6 +15,7 @@ import io.portafilter.linux.ProcessRef;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -44,19 +47,33 @@ final class ProcessTree {
         found.forEach(process -> signal(process, SIGKILL));
     }
 
+    /** A child is listed with the thread that started it. */
     private static Set<ProcessRef> children(ProcessRef parent) {
         Set<ProcessRef> children = new LinkedHashSet<>();
-        read("/proc/" + parent.pid() + "/task/" + parent.pid() + "/children").ifPresent(text -> {
-            for (String pid : text.strip().split(" ")) {
-                if (!pid.isEmpty()) {
-                    read("/proc/" + pid + "/stat")
-                            .map(ProcStat::parse)
-                            .filter(stat -> stat.parentPid() == parent.pid())
-                            .ifPresent(stat -> children.add(new ProcessRef(stat.pid(), stat.startTimeTicks())));
+        for (String thread : threads(parent)) {
+            read("/proc/" + parent.pid() + "/task/" + thread + "/children").ifPresent(text -> {
+                for (String pid : text.strip().split(" ")) {
+                    if (!pid.isEmpty()) {
+                        read("/proc/" + pid + "/stat")
+                                .map(ProcStat::parse)
+                                .filter(stat -> stat.parentPid() == parent.pid())
+                                .ifPresent(stat -> children.add(new ProcessRef(stat.pid(), stat.startTimeTicks())));
+                    }
                 }
-            }
-        });
+            });
+        }
         return children;
+    }
+
+    private static List<String> threads(ProcessRef process) {
+        try (Fd tasks = Kernel.open("/proc/" + process.pid() + "/task", O_RDONLY | O_DIRECTORY)) {
+            return Kernel.list(tasks);
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
+                return List.of();
+            }
+            throw e;
+        }
     }
 
     private static Optional<String> read(String path) {
