@@ -5,7 +5,6 @@ import static io.portafilter.linux.LinuxConstants.*;
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.launch.LaunchException;
-import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
@@ -168,8 +167,11 @@ public final class ContainerLaunch implements AutoCloseable {
         groundwork.undo().add(launch::close);
         int pid = launch.status().awaitStarted(1);
         launch.status().awaitReady();
-        LaunchedContainer prepared = new LaunchedContainer(launch.monitor().process(), ProcessRef.of(pid));
-        try (ProcDirectory process = ProcDirectory.open(pid)) {
+        LaunchedContainer prepared;
+        try (ProcDirectory process = launch.open(pid)) {
+            prepared = new LaunchedContainer(
+                    launch.monitor().process(),
+                    new ProcessRef(pid, process.stat().startTimeTicks()));
             launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children");
         }
         return new ContainerLaunch(
@@ -300,14 +302,19 @@ public final class ContainerLaunch implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
     static Pipe logPipe(ContainerPlan plan) {
         Pipe pipe = Kernel.pipe2(O_CLOEXEC);
-        int _ = Kernel.setPipeSize(pipe.write(), LOG_PIPE_BYTES);
-        long uid = plan.security().user().uid();
-        long gid = plan.security().user().gid();
-        Kernel.fchown(
-                pipe.write(),
-                (int) plan.ids().map(ids -> ids.hostUid(uid)).orElse(uid).longValue(),
-                (int) plan.ids().map(ids -> ids.hostGid(gid)).orElse(gid).longValue());
-        return pipe;
+        try {
+            int _ = Kernel.setPipeSize(pipe.write(), LOG_PIPE_BYTES);
+            long uid = plan.security().user().uid();
+            long gid = plan.security().user().gid();
+            Kernel.fchown(
+                    pipe.write(),
+                    (int) plan.ids().map(ids -> ids.hostUid(uid)).orElse(uid).longValue(),
+                    (int) plan.ids().map(ids -> ids.hostGid(gid)).orElse(gid).longValue());
+            return pipe;
+        } catch (RuntimeException e) {
+            pipe.close();
+            throw e;
+        }
     }
 
     /** The processes at the gate, to be recorded before {@link #execute}. */
@@ -327,7 +334,12 @@ public final class ContainerLaunch implements AutoCloseable {
 
     /** Compares what the kernel says of the waiting process with the plan; throws with the exact difference. */
     public void check() {
-        LaunchCheck.compare(plan, cgroup, pod, launch.monitor(), prepared.init().pid());
+        try {
+            LaunchCheck.compare(
+                    plan, cgroup, pod, launch.monitor(), prepared.init().pid());
+        } catch (KernelException e) {
+            throw launch.ended(e);
+        }
     }
 
     /**
@@ -337,19 +349,21 @@ public final class ContainerLaunch implements AutoCloseable {
      * @throws LaunchException if it cannot be executed; the container has then ended
      */
     public LaunchedContainer execute() {
-        Kernel.writeFully(stay, new byte[] {1});
         try {
+            Kernel.writeFully(stay, new byte[] {1});
             launch.openGate();
-            ProcessRef init = prepared.init();
-            if (plan.pidMode() != PidMode.CONTAINER) {
-                int pid = launch.status().awaitStarted(2);
-                init = lookUp(pid).orElse(init);
-            }
             launch.status().awaitExecuted(EXECUTE_LIMIT);
+            // In a shared PID namespace others can write to the status pipe by then: the kernel is asked for the
+            // process.
+            ProcessRef init = plan.pidMode() == PidMode.CONTAINER
+                    ? prepared.init()
+                    : launch.monitor().program().orElse(prepared.init());
             LaunchCheck.compareRunning(plan, init);
             return new LaunchedContainer(prepared.monitor(), init);
-        } catch (RuntimeException e) {
-            // it would stay
+        } catch (KernelException e) {
+            launch.monitor().kill(); // it would stay
+            throw launch.ended(e);
+        } catch (LaunchException e) {
             launch.monitor().kill();
             throw e;
         }
@@ -364,17 +378,6 @@ public final class ContainerLaunch implements AutoCloseable {
         points.close();
         stay.close();
         return monitor;
-    }
-
-    private static Optional<ProcessRef> lookUp(int pid) {
-        try {
-            return Optional.of(ProcessRef.of(pid));
-        } catch (KernelException e) {
-            if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
-                return Optional.empty();
-            }
-            throw e;
-        }
     }
 
     @Override

@@ -10,6 +10,7 @@ import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.Pipe;
 import io.portafilter.linux.ProcessRef;
+import io.portafilter.linux.SystemCall;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -20,6 +21,9 @@ import java.util.Optional;
 public final class ExecLaunch implements AutoCloseable {
 
     private static final Duration EXECUTE_LIMIT = Duration.ofSeconds(20);
+    /** A program that has ended before it was looked for: no process has this start time. */
+    private static final ProcessRef ENDED = new ProcessRef(Integer.MAX_VALUE, 0);
+
     private static final Duration END_LIMIT = Duration.ofSeconds(5);
 
     private final Monitor monitor;
@@ -51,20 +55,21 @@ public final class ExecLaunch implements AutoCloseable {
         try (Descriptors descriptors = new Descriptors();
                 Monitor kept = Monitor.reopen(container.monitor())
                         .orElseThrow(() -> LaunchException.because("the container is not running"))) {
-            int _ = PodLaunch.joinDescriptors(host, Cgroup.at(host.cgroups(), cgroupPath), descriptors);
+            Cgroup cgroup = Cgroup.at(host.cgroups(), cgroupPath);
+            int _ = PodLaunch.joinDescriptors(host, cgroup, descriptors);
             ExecProgram program = ExecProgram.of(plan, exec.arguments());
             joinContainer(program.slots(), kept, descriptors);
             descriptors.give(Slot.Role.STDIN, kept.stdin());
-            Pipe stdout = ContainerLaunch.logPipe(plan);
-            descriptors.give(Slot.Role.STDOUT_WRITE, stdout.write());
-            Pipe stderr = ContainerLaunch.logPipe(plan);
-            descriptors.give(Slot.Role.STDERR_WRITE, stderr.write());
-            Fd exitFile = PreparedLaunch.exitMemory();
-            descriptors.lend(Slot.of(Slot.Role.EXIT_FILE), exitFile);
             try (Rollback undo = new Rollback()) {
-                undo.add(exitFile::close);
+                Pipe stdout = ContainerLaunch.logPipe(plan);
                 undo.add(stdout.read()::close);
+                descriptors.give(Slot.Role.STDOUT_WRITE, stdout.write());
+                Pipe stderr = ContainerLaunch.logPipe(plan);
                 undo.add(stderr.read()::close);
+                descriptors.give(Slot.Role.STDERR_WRITE, stderr.write());
+                Fd exitFile = PreparedLaunch.exitMemory();
+                undo.add(exitFile::close);
+                descriptors.lend(Slot.of(Slot.Role.EXIT_FILE), exitFile);
                 PreparedLaunch launch = PreparedLaunch.start(
                         host,
                         program.program(),
@@ -72,14 +77,57 @@ public final class ExecLaunch implements AutoCloseable {
                         "portafilter-exec " + exec.id(),
                         descriptors,
                         PreparedLaunch.progressMemory());
+                undo.add(() -> killOrphans(launch, cgroup));
                 undo.add(launch::close);
-                int pid = launch.status().awaitStarted(1);
-                ProcessRef process = processOf(pid);
                 launch.status().awaitExecuted(EXECUTE_LIMIT);
+                // Not by the number on the status pipe: a process of the container may have written that.
+                ProcessRef process = launch.monitor().program().orElse(ENDED);
+                if (process.equals(ENDED)) {
+                    killOrphans(launch, cgroup);
+                    if (ExitRecord.read(exitFile).isEmpty()
+                            && !launch.monitor().process().isAlive()) {
+                        throw launch.status().causeOf(LaunchException.because("the exec's monitor was killed"));
+                    }
+                }
+                LaunchCheck.compareRunning(plan, process);
                 undo.forget();
                 return new ExecLaunch(launch.finish(), process, exitFile, stdout.read(), stderr.read());
+            } catch (LaunchException e) {
+                throw withoutFirstProcess(e) ? LaunchException.because("the container is not running") : e;
             }
         }
+    }
+
+    /**
+     * A program whose monitor was killed before it could ask for its own death lives on. Its number may have been made
+     * up by another process of the container, which can only be meant for one of the container's: others are left alone.
+     */
+    private static void killOrphans(PreparedLaunch launch, Cgroup cgroup) {
+        launch.status().started().stream()
+                .map(ExecLaunch::processOf)
+                .flatMap(Optional::stream)
+                .filter(ProcessRef::isAlive)
+                .filter(process -> cgroup.processes().contains(process.pid()))
+                .forEach(ProcessTree::kill);
+    }
+
+    private static Optional<ProcessRef> processOf(int pid) {
+        try {
+            return Optional.of(ProcessRef.of(pid));
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    /** A PID namespace whose first process has ended takes no more processes ({@code pid_namespaces(7)}). */
+    private static boolean withoutFirstProcess(LaunchException e) {
+        return e.failure()
+                .filter(failure ->
+                        failure.call() == SystemCall.CLONE && failure.errno().equals(Errno.ENOMEM))
+                .isPresent();
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
@@ -116,17 +164,6 @@ public final class ExecLaunch implements AutoCloseable {
             if (kind.isPresent()) {
                 descriptors.give(slot, kept.containerNamespace(kind.get()));
             }
-        }
-    }
-
-    private static ProcessRef processOf(int pid) {
-        try {
-            return ProcessRef.of(pid);
-        } catch (KernelException e) {
-            if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
-                return new ProcessRef(pid, 0); // has ended already; a start time of 0 fits no process
-            }
-            throw e;
         }
     }
 

@@ -6,6 +6,7 @@ import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
 import static io.portafilter.linux.LinuxConstants.RLIM_INFINITY;
 
 import io.portafilter.cgroup.CgroupHierarchy;
+import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Launcher;
 import io.portafilter.linux.Architecture;
 import io.portafilter.linux.Capability;
@@ -19,6 +20,7 @@ import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.security.HostFacts;
 import io.portafilter.security.KernelVersion;
 import java.nio.file.Path;
+import java.util.function.UnaryOperator;
 
 /** This host as launches need it: what the kernel can do, and what is kept open for all of them. One for each server. */
 public final class Host implements AutoCloseable {
@@ -29,12 +31,19 @@ public final class Host implements AutoCloseable {
     private final CgroupHierarchy cgroups;
     private final Launcher launcher;
     private final Fd mountNamespace;
+    private final UnaryOperator<LaunchProgram> programs;
 
-    private Host(LaunchFacts facts, CgroupHierarchy cgroups, Launcher launcher, Fd mountNamespace) {
+    private Host(
+            LaunchFacts facts,
+            CgroupHierarchy cgroups,
+            Launcher launcher,
+            Fd mountNamespace,
+            UnaryOperator<LaunchProgram> programs) {
         this.facts = facts;
         this.cgroups = cgroups;
         this.launcher = launcher;
         this.mountNamespace = mountNamespace;
+        this.programs = programs;
     }
 
     /**
@@ -49,7 +58,8 @@ public final class Host implements AutoCloseable {
                 facts(cgroups),
                 cgroups,
                 new Launcher(stateDirectory),
-                Kernel.open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+                Kernel.open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
+                UnaryOperator.identity());
     }
 
     private static LaunchFacts facts(CgroupHierarchy cgroups) {
@@ -96,6 +106,18 @@ public final class Host implements AutoCloseable {
     /** Where cgroups are made. */
     public CgroupHierarchy cgroups() {
         return cgroups;
+    }
+
+    /**
+     * The same host with every launch program changed before it is started: a program is data, and tests make it fail at
+     * each of its steps. What is open stays this object's.
+     */
+    Host changing(UnaryOperator<LaunchProgram> change) {
+        return new Host(facts, cgroups, launcher, mountNamespace, change);
+    }
+
+    LaunchProgram toRun(LaunchProgram program) {
+        return programs.apply(program);
     }
 
     Launcher launcher() {

@@ -1,6 +1,7 @@
 package io.portafilter.container;
 
 import static io.portafilter.linux.LinuxConstants.POLLIN;
+import static io.portafilter.linux.LinuxConstants.P_PID;
 import static io.portafilter.linux.LinuxConstants.P_PIDFD;
 import static io.portafilter.linux.LinuxConstants.SIGKILL;
 import static io.portafilter.linux.LinuxConstants.WEXITED;
@@ -33,11 +34,18 @@ public final class Monitor implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // closed with the monitor
     static Monitor started(int pid) {
-        Fd pidfd = Kernel.pidfdOpen(pid);
         try {
-            return new Monitor(ProcessRef.of(pid), pidfd);
+            Fd pidfd = Kernel.pidfdOpen(pid);
+            try {
+                return new Monitor(ProcessRef.of(pid), pidfd);
+            } catch (KernelException e) {
+                pidfd.close();
+                throw e;
+            }
         } catch (KernelException e) {
-            pidfd.close();
+            // Nobody else would: it is our child, so its number is still its own.
+            Kernel.kill(pid, SIGKILL);
+            var _ = Kernel.waitid(P_PID, pid, WEXITED);
             throw e;
         }
     }

@@ -60,8 +60,9 @@ public final class PodLaunch implements AutoCloseable {
                     PreparedLaunch.progressFile(asked.directory()));
             undo.add(launch::close);
             int pid = launch.status().awaitStarted(1);
-            ProcessRef pause = ProcessRef.of(pid);
-            try (ProcDirectory process = ProcDirectory.open(pid)) {
+            ProcessRef pause;
+            try (ProcDirectory process = launch.open(pid)) {
+                pause = new ProcessRef(pid, process.stat().startTimeTicks());
                 if (plan.ids().isPresent()) {
                     map(process, plan.ids().get());
                     launch.openGate();
@@ -107,11 +108,17 @@ public final class PodLaunch implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
     private static Fd root() {
         Fd root = DetachedMount.tmpfs(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "mode=755", "size=64k");
-        for (String directory : List.of("proc", PausePlan.SHARED_MEMORY.substring(1), PausePlan.EMPTY.substring(1))) {
-            Kernel.mkdirat(root, directory, 0755);
+        try {
+            for (String directory :
+                    List.of("proc", PausePlan.SHARED_MEMORY.substring(1), PausePlan.EMPTY.substring(1))) {
+                Kernel.mkdirat(root, directory, 0755);
+            }
+            DetachedMount.setReadOnly(root);
+            return root;
+        } catch (RuntimeException e) {
+            root.close();
+            throw e;
         }
-        DetachedMount.setReadOnly(root);
-        return root;
     }
 
     @MustBeClosed

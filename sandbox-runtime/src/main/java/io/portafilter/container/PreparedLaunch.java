@@ -7,8 +7,10 @@ import io.portafilter.launch.ElfImage;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.LaunchStatus;
+import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
 import io.portafilter.linux.Pipe;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.SocketPair;
@@ -48,47 +50,44 @@ final class PreparedLaunch implements AutoCloseable {
      * @param progress the file of the progress page; taken over
      */
     @MustBeClosed
-    @SuppressWarnings("MustBeClosedChecker") // the result owns them
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
     static PreparedLaunch start(
-            Host host, LaunchProgram program, Slots slots, String name, Descriptors descriptors, Fd progress) {
-        ElfImage image = ElfImage.of(program);
-        Fd ownProgress = progress.duplicate();
-        descriptors.give(Slot.Role.PROGRESS, progress);
-        for (int i = 0; i < slots.count(Slot.Role.SCRATCH); i++) {
-            descriptors.lend(Slot.of(Slot.Role.SCRATCH, i), host.mountNamespace());
-        }
-        Pipe status = Kernel.pipe2(O_CLOEXEC);
-        descriptors.give(Slot.Role.STATUS, status.write());
-        Pipe gate = Kernel.pipe2(O_CLOEXEC);
-        if (slots.has(Slot.Role.GATE)) {
-            descriptors.give(Slot.Role.GATE, gate.read());
-        } else {
-            gate.read().close();
-        }
-        SocketPair socket = Kernel.socketpair(SOCK_SEQPACKET);
-        if (slots.has(Slot.Role.MONITOR_SOCKET)) {
-            descriptors.give(Slot.Role.MONITOR_SOCKET, socket.second());
-        } else {
-            socket.close();
-        }
-        Monitor monitor = null;
-        try {
-            int pid = host.launcher().start(image, name, descriptors.inOrder(slots));
-            monitor = Monitor.started(pid);
+            Host host, LaunchProgram asked, Slots slots, String name, Descriptors descriptors, Fd progress) {
+        // The write ends are closed here above all: a pipe's end must be seen when the launch's processes close theirs.
+        try (descriptors;
+                Rollback undo = new Rollback()) {
+            descriptors.give(Slot.Role.PROGRESS, progress);
+            LaunchProgram program = host.toRun(asked);
+            ElfImage image = ElfImage.of(program);
+            Fd ownProgress = progress.duplicate();
+            undo.add(ownProgress::close);
+            for (int i = 0; i < slots.count(Slot.Role.SCRATCH); i++) {
+                descriptors.lend(Slot.of(Slot.Role.SCRATCH, i), host.mountNamespace());
+            }
+            Pipe status = Kernel.pipe2(O_CLOEXEC);
+            undo.add(status.read()::close);
+            descriptors.give(Slot.Role.STATUS, status.write());
+            Pipe gate = Kernel.pipe2(O_CLOEXEC);
+            undo.add(gate.write()::close);
+            if (slots.has(Slot.Role.GATE)) {
+                descriptors.give(Slot.Role.GATE, gate.read());
+            } else {
+                gate.read().close();
+            }
+            SocketPair socket = Kernel.socketpair(SOCK_SEQPACKET);
+            undo.add(socket.first()::close);
+            if (slots.has(Slot.Role.MONITOR_SOCKET)) {
+                descriptors.give(Slot.Role.MONITOR_SOCKET, socket.second());
+            } else {
+                socket.close();
+            }
+            Monitor monitor = Monitor.started(host.launcher().start(image, name, descriptors.inOrder(slots)));
+            undo.forget();
             return new PreparedLaunch(
                     monitor,
                     new LaunchStatus(program, image, status.read(), ownProgress, TIME_LIMIT),
                     gate.write(),
                     socket.first());
-        } finally {
-            if (monitor == null) {
-                status.read().close();
-                ownProgress.close();
-                gate.write().close();
-                socket.first().close();
-            }
-            // The write ends above all: the pipe's end must be seen when the launch's processes close theirs.
-            descriptors.close();
         }
     }
 
@@ -157,9 +156,43 @@ final class PreparedLaunch implements AutoCloseable {
         return status;
     }
 
-    /** Lets a process that waits at a gate go on. */
+    /** Lets a process that waits at a gate go on; if it has ended, waiting for what it does next says so. */
     void openGate() {
-        Kernel.writeFully(gate, GO);
+        try {
+            Kernel.writeFully(gate, GO);
+        } catch (KernelException e) {
+            if (!e.is(Errno.EPIPE)) {
+                throw e;
+            }
+        }
+    }
+
+    /** A process that the launch told of, which must be its monitor's child: any other number is not its to tell. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed here or handed to the caller
+    ProcDirectory open(int pid) {
+        try {
+            ProcDirectory process = ProcDirectory.open(pid);
+            try {
+                if (process.stat().parentPid() == monitor.process().pid()) {
+                    return process;
+                }
+                throw status.causeOf(LaunchException.because(
+                        "the launch tells of process " + pid + ", which is not its monitor's child"));
+            } catch (RuntimeException e) {
+                process.close();
+                throw e;
+            }
+        } catch (KernelException e) {
+            throw ended(e);
+        }
+    }
+
+    /** Says of a process that is not there any more that its launch has ended; any other error stays. */
+    RuntimeException ended(KernelException e) {
+        return e.is(Errno.ENOENT) || e.is(Errno.ESRCH) || e.is(Errno.EPIPE)
+                ? status.causeOf(LaunchException.because("the launch was ended from outside: its processes are gone"))
+                : e;
     }
 
     /** Gives the monitor the namespaces of a process, to keep. */
@@ -171,6 +204,8 @@ final class PreparedLaunch implements AutoCloseable {
                 opened.add(process.openNamespace(kind.equals("pid") ? pidNamespace : kind));
             }
             Kernel.sendDescriptors(namespaces, GO, opened, 0);
+        } catch (KernelException e) {
+            throw ended(e);
         } finally {
             opened.forEach(Fd::close);
         }
@@ -199,7 +234,8 @@ final class PreparedLaunch implements AutoCloseable {
     public void close() {
         closePipes();
         if (!monitor.awaitEnd(CANCEL_LIMIT)) {
-            monitor.kill();
+            // Its children too: the program of an exec waits at no gate, and may have cleared its death signal.
+            ProcessTree.kill(monitor.process());
             boolean _ = monitor.awaitEnd(CANCEL_LIMIT);
         }
         monitor.close();

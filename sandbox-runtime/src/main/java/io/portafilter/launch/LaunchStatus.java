@@ -25,6 +25,11 @@ public final class LaunchStatus implements AutoCloseable {
 
     private static final int RECORD = 8;
 
+    // A process of the container may hold the pipe and write to it without end; a launch has less to tell than this.
+    private static final int SPARE_RECORDS = 16;
+
+    private static final Duration CAUSE_LIMIT = Duration.ofSeconds(1);
+
     private final LaunchProgram program;
     private final ElfImage image;
     private final Fd pipe;
@@ -33,6 +38,7 @@ public final class LaunchStatus implements AutoCloseable {
     private final List<LaunchException> failures = new ArrayList<>();
     private final List<Integer> started = new ArrayList<>();
     private boolean ready;
+    private int records;
 
     /** Takes both descriptors over. All waiting ends at the deadline, which {@code timeLimit} from now sets. */
     public LaunchStatus(LaunchProgram program, ElfImage image, Fd pipe, Fd progress, Duration timeLimit) {
@@ -83,6 +89,28 @@ public final class LaunchStatus implements AutoCloseable {
                 : LaunchException.failed(program, failed, Errno.of(words.getInt(4))));
     }
 
+    /**
+     * The failure that a launch which has ended told of, which says more than what its end was noticed by.
+     *
+     * @param noticed what to say if it told of none
+     */
+    public LaunchException causeOf(LaunchException noticed) {
+        long end = System.nanoTime() + CAUSE_LIMIT.toNanos();
+        try {
+            while (!(next(end) instanceof StatusRecord.Closed)) {
+                // records are kept by next
+            }
+        } catch (LaunchException e) {
+            noticed.addSuppressed(e);
+        }
+        return worst().orElse(noticed);
+    }
+
+    /** The processes that the launch told of, in this order; whoever holds the pipe may have made them up. */
+    public List<Integer> started() {
+        return List.copyOf(started);
+    }
+
     /** The pipe's end is seen once it is closed, which may be just before the pause program pauses. */
     private boolean isLast(int index) {
         Operation operation = program.operations().get(index);
@@ -118,6 +146,9 @@ public final class LaunchStatus implements AutoCloseable {
                 return new StatusRecord.Closed();
             }
             have += count;
+        }
+        if (++records > program.operations().size() + SPARE_RECORDS) {
+            throw LaunchException.because("the launch tells more than its program has operations");
         }
         ByteBuffer words = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int value = words.getInt();

@@ -13,6 +13,7 @@ import io.portafilter.security.SeccompRequest;
 import io.portafilter.security.SecurityRequest;
 import io.portafilter.security.UserRequest;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -34,6 +35,8 @@ final class LiveSandbox implements AutoCloseable {
 
     private static final Path BUSYBOX = Path.of("/bin/busybox");
     static final Duration LIMIT = Duration.ofSeconds(10);
+    static final IdMappings MAPPED =
+            new IdMappings(List.of(new IdMapping(0, 200000, 65536)), List.of(new IdMapping(0, 300000, 65536)));
 
     final Path directory;
     final Host host;
@@ -74,13 +77,16 @@ final class LiveSandbox implements AutoCloseable {
     }
 
     void pod(boolean mapped) throws IOException {
-        ids = mapped
-                ? Optional.of(new IdMappings(
-                        List.of(new IdMapping(0, 200000, 65536)), List.of(new IdMapping(0, 300000, 65536))))
-                : Optional.empty();
-        Path state = Files.createDirectory(directory.resolve("pod"));
-        PodRequest request = new PodRequest(
-                "pod",
+        ids = mapped ? Optional.of(MAPPED) : Optional.empty();
+        try (PodLaunch launch = PodLaunch.prepare(host, podRequest("pod"))) {
+            pod = launch.launched();
+            podMonitor = launch.execute();
+        }
+    }
+
+    PodRequest podRequest(String name) throws IOException {
+        return new PodRequest(
+                name,
                 "web",
                 false,
                 false,
@@ -88,14 +94,52 @@ final class LiveSandbox implements AutoCloseable {
                 ids,
                 Map.of(),
                 1 << 20,
-                group + "/pause",
+                group + "/" + name,
                 CgroupLimits.devicesOnly(List.of()),
                 0,
-                state);
-        try (PodLaunch launch = PodLaunch.prepare(host, request)) {
-            pod = launch.launched();
-            podMonitor = launch.execute();
+                Files.createDirectories(directory.resolve(name)));
+    }
+
+    /** One more pod, on a host that may change its program; the caller ends it and removes its cgroup. */
+    Monitor otherPod(Host changed, boolean mapped) {
+        ids = mapped ? Optional.of(MAPPED) : Optional.empty();
+        try (PodLaunch launch = PodLaunch.prepare(changed, podRequest("other"))) {
+            return launch.execute();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
+    }
+
+    void removeOtherPod() {
+        Cgroup.at(host.cgroups(), group + "/other").remove(LIMIT);
+    }
+
+    /** A container on a host that may change its program; the caller closes it. */
+    Running containerOn(Host changed, PidMode pids, String... arguments) {
+        try {
+            return start(changed, request(pids, securityRequest(), arguments));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Running start(Host changed, ContainerRequest request) {
+        try (ContainerLaunch launch = ContainerLaunch.prepare(changed, request, pod())) {
+            launch.check();
+            LaunchedContainer launched = launch.execute();
+            return new Running(host, launch.plan(), request, launched, launch.release());
+        }
+    }
+
+    /** Starts a container, to be closed with the sandbox. */
+    Running start(ContainerRequest request) {
+        Running running = start(host, request);
+        containers.add(running);
+        return running;
+    }
+
+    String group() {
+        return group;
     }
 
     Running container(PidMode pids, String... arguments) throws IOException {
@@ -103,14 +147,7 @@ final class LiveSandbox implements AutoCloseable {
     }
 
     Running container(PidMode pids, UnaryOperator<SecurityRequest> security, String... arguments) throws IOException {
-        ContainerRequest request = request(pids, security.apply(securityRequest()), arguments);
-        try (ContainerLaunch launch = ContainerLaunch.prepare(host, request, java.util.Objects.requireNonNull(pod))) {
-            launch.check();
-            LaunchedContainer launched = launch.execute();
-            Running running = new Running(host, launch.plan(), request, launched, launch.release());
-            containers.add(running);
-            return running;
-        }
+        return start(request(pids, security.apply(securityRequest()), arguments));
     }
 
     ContainerRequest request(PidMode pids, SecurityRequest security, String... arguments) throws IOException {
@@ -173,7 +210,7 @@ final class LiveSandbox implements AutoCloseable {
                 Files.deleteIfExists(path);
             }
         } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
+            throw new UncheckedIOException(e);
         }
     }
 }

@@ -4,6 +4,7 @@ import static io.portafilter.container.LiveSandbox.LIMIT;
 import static io.portafilter.linux.LinuxConstants.O_NONBLOCK;
 import static io.portafilter.linux.LinuxConstants.POLLIN;
 
+import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
@@ -68,9 +69,13 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
         return text.toString(StandardCharsets.UTF_8);
     }
 
+    @MustBeClosed
+    ExecLaunch startExec(Host on, String... arguments) {
+        return ExecLaunch.start(on, plan, request.cgroupPath(), launched, new ExecRequest("e", List.of(arguments)));
+    }
+
     Output exec(String... arguments) {
-        try (ExecLaunch exec = ExecLaunch.start(
-                host, plan, request.cgroupPath(), launched, new ExecRequest("e", List.of(arguments)))) {
+        try (ExecLaunch exec = startExec(host, arguments)) {
             if (!exec.monitor().awaitEnd(LIMIT)) {
                 throw new AssertionError("the exec does not end");
             }
