@@ -2,8 +2,10 @@ package io.portafilter.cli;
 
 import io.portafilter.config.Config;
 import io.portafilter.config.ConfigException;
+import io.portafilter.cri.CriException;
 import io.portafilter.cri.CriServer;
 import io.portafilter.state.StateException;
+import java.io.UncheckedIOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
@@ -25,6 +27,7 @@ final class ServeCommand implements Callable<Integer> {
         Config config = options.read();
         LogLines.install(config.logLevel());
         CriServer server = start(config);
+        awaitReady(server);
         LOG.log(
                 System.Logger.Level.INFO,
                 "server.listening socket={0} root={1} pid={2,number,#}",
@@ -44,11 +47,21 @@ final class ServeCommand implements Callable<Integer> {
         return 0;
     }
 
+    /** A server that cannot take its records over is of no use. */
+    private static void awaitReady(CriServer server) throws CommandException {
+        try {
+            server.awaitReady();
+        } catch (CriException e) {
+            server.close();
+            throw new CommandException(ExitStatus.FAILED, String.valueOf(e.getMessage()));
+        }
+    }
+
     /** A server in this process. */
     static CriServer start(Config config) throws CommandException {
         try {
             return CriServer.start(config);
-        } catch (StateException e) {
+        } catch (StateException | UncheckedIOException e) {
             throw new CommandException(ExitStatus.FAILED, String.valueOf(e.getMessage()));
         }
     }

@@ -18,6 +18,7 @@ import io.portafilter.state.Database;
 import io.portafilter.state.PodLock;
 import io.portafilter.state.Recovery;
 import io.portafilter.state.ServerLock;
+import io.portafilter.state.StateException;
 import io.portafilter.streaming.ContainerLog;
 import io.portafilter.streaming.LogLoop;
 import java.io.IOException;
@@ -192,6 +193,8 @@ public final class CriServer implements AutoCloseable {
                             Recovery.currentBootId()));
             new TakeOver(services).run();
             recovered.complete(services);
+        } catch (StateException e) {
+            recovered.fail(e);
         } catch (RuntimeException | Error e) {
             LOG.log(Level.ERROR, "server.failed", e);
             recovered.fail(e);

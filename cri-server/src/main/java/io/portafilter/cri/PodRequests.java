@@ -52,7 +52,7 @@ final class PodRequests {
         Optional<IdMappings> ids = ids(SECURITY + ".namespace_options.userns_options", namespaces);
         if (ids.isPresent() && (hostPid || hostIpc)) {
             throw invalid(
-                    SECURITY + ".namespace_options",
+                    SECURITY + ".namespace_options." + (hostPid ? "pid" : "ipc"),
                     "a user namespace together with the host's " + (hostPid ? "PID" : "IPC") + " namespace",
                     "use the host's user namespace, or the pod's own " + (hostPid ? "PID" : "IPC") + " namespace");
         }
