@@ -120,7 +120,7 @@ public final class MountPoints implements AutoCloseable {
                 made.addAll(walk.handOverMade());
             }
             if (walk.opened().isPresent() && !walk.isDirectory()) {
-                throw new MountRefusal("working directory " + path + " is a file: name a directory");
+                throw new MountRefusal("working directory " + path + " is a file, not a directory: name a directory");
             }
         }
     }
