@@ -29,6 +29,9 @@ sealed interface JsonValue {
     /** A boolean, null, or a number that is no 64-bit integer: nothing here reads one. */
     record Other(String text) implements JsonValue {}
 
+    /** Bounds the memory that a hostile document takes: real ones have some hundreds of values. */
+    int MAX_VALUES = 100_000;
+
     JsonFactory FACTORY = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
@@ -44,7 +47,7 @@ sealed interface JsonValue {
             if (parser.nextToken() == null) {
                 throw ImageException.invalid("the " + what + " is empty");
             }
-            JsonValue value = read(parser);
+            JsonValue value = read(parser, new Budget(what));
             if (parser.nextToken() != null) {
                 throw ImageException.invalid("the " + what + " has more text after its end");
             }
@@ -57,7 +60,24 @@ sealed interface JsonValue {
         }
     }
 
-    private static JsonValue read(JsonParser parser) throws IOException {
+    /** Counts the values of a document. */
+    final class Budget {
+        private final String what;
+        private int left = MAX_VALUES;
+
+        Budget(String what) {
+            this.what = what;
+        }
+
+        private void spend() {
+            if (--left < 0) {
+                throw ImageException.invalid("the " + what + " has more than " + MAX_VALUES + " values");
+            }
+        }
+    }
+
+    private static JsonValue read(JsonParser parser, Budget budget) throws IOException {
+        budget.spend();
         JsonToken token = parser.currentToken();
         if (token == JsonToken.START_OBJECT) {
             Map<String, JsonValue> members = new LinkedHashMap<>();
@@ -66,14 +86,14 @@ sealed interface JsonValue {
                 if (parser.nextToken() == null) {
                     throw new IOException("end of input inside an object");
                 }
-                members.put(name, read(parser));
+                members.put(name, read(parser, budget));
             }
             return new Members(members);
         }
         if (token == JsonToken.START_ARRAY) {
             List<JsonValue> items = new ArrayList<>();
             while (parser.nextToken() != JsonToken.END_ARRAY) {
-                items.add(read(parser));
+                items.add(read(parser, budget));
             }
             return new Items(items);
         }

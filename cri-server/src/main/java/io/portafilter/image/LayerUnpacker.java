@@ -69,6 +69,11 @@ final class LayerUnpacker implements AutoCloseable {
 
     private static final int MAX_OPEN_DIRECTORIES = 512;
     private static final long MAX_ID = 0xffff_fffeL;
+    // linux/limits.h
+    private static final int NAME_MAX = 255;
+    private static final int PATH_MAX = 4096;
+    private static final int XATTR_NAME_MAX = 255;
+
     private static final int BLOCK_BYTES = 4096;
     private static final int BUFFER_BYTES = 256 * 1024;
 
@@ -162,12 +167,17 @@ final class LayerUnpacker implements AutoCloseable {
         }
     }
 
+    /** An entry's name for a message, in its first part where it is long. */
+    private static String shown(String name) {
+        return KernelText.quoted(name.length() > 300 ? name.substring(0, 300) + "..." : name);
+    }
+
     /** A name that no file system takes is the image's fault, a full disk is ours. */
     private static ImageException failed(TarEntry entry, KernelException e) {
         boolean invalid = e.is(Errno.ENAMETOOLONG) || e.is(Errno.ELOOP) || e.is(Errno.EINVAL) || e.is(Errno.ENOENT);
         return new ImageException(
                 invalid ? ImageException.Kind.INVALID_IMAGE : ImageException.Kind.STORAGE,
-                "entry " + KernelText.quoted(entry.name()) + ": " + e.getMessage(),
+                "entry " + shown(entry.name()) + ": " + e.getMessage(),
                 e);
     }
 
@@ -206,6 +216,9 @@ final class LayerUnpacker implements AutoCloseable {
             if (component.equals("..")) {
                 throw refused(entry, "a name may not hold \"..\"");
             }
+            if (component.length() > NAME_MAX) {
+                throw refused(entry, "a name has at most " + NAME_MAX + " bytes");
+            }
             if (!component.isEmpty() && !component.equals(".")) {
                 found.add(component);
             }
@@ -214,7 +227,7 @@ final class LayerUnpacker implements AutoCloseable {
     }
 
     private static ImageException refused(TarEntry entry, String why) {
-        return ImageException.invalid("entry " + KernelText.quoted(entry.name()) + ": " + why);
+        return ImageException.invalid("entry " + shown(entry.name()) + ": " + why);
     }
 
     /**
@@ -472,8 +485,7 @@ final class LayerUnpacker implements AutoCloseable {
         FileStatus linked = status(targetParent.fd, target.getLast())
                 .filter(status -> !status.isDirectory())
                 .orElseThrow(() -> refused(
-                        entry,
-                        "a hard link to " + KernelText.quoted(entry.linkName()) + ", which is no file of this layer"));
+                        entry, "a hard link to " + shown(entry.linkName()) + ", which is no file of this layer"));
         Optional<FileStatus> there = status(parent.fd, name);
         if (there.isPresent() && there.get().isSameFile(linked)) {
             return;
@@ -485,6 +497,9 @@ final class LayerUnpacker implements AutoCloseable {
     }
 
     private void makeSymbolicLink(Directory parent, String name, TarEntry entry) {
+        if (entry.linkName().length() >= PATH_MAX) {
+            throw refused(entry, "a symbolic link of " + entry.linkName().length() + " characters");
+        }
         clear(parent, name);
         Kernel.symlinkat(entry.linkName(), parent.fd, name);
         count(entry.linkName().length() < 60 ? 0 : BLOCK_BYTES);
@@ -564,6 +579,9 @@ final class LayerUnpacker implements AutoCloseable {
      * measurements are the host's.
      */
     private static boolean mayCarry(String attribute) {
+        if (attribute.length() > XATTR_NAME_MAX) {
+            return false;
+        }
         return (attribute.startsWith("user.") && !attribute.startsWith("user.overlay."))
                 || attribute.equals("security.capability")
                 || attribute.equals("system.posix_acl_access")

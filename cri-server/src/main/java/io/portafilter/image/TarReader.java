@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.StringTokenizer;
 
 /**
  * Reads a tar stream: ustar, pax and GNU tar, with long names, large numbers and sparse files (pax(1), "The GNU tar
@@ -26,9 +27,11 @@ import java.util.Optional;
  */
 final class TarReader {
     private static final int BLOCK = 512;
-    private static final int MAX_PAX_BYTES = 4 * 1024 * 1024;
+    /** Of all extended headers before one entry, as in Go. */
+    private static final int MAX_PAX_BYTES = 1024 * 1024;
+
     private static final int MAX_LONG_NAME_BYTES = 64 * 1024;
-    private static final int MAX_RUNS = 200_000;
+    private static final int MAX_RUNS = 50_000;
     private static final int MAX_CONSECUTIVE_HEADERS = 16;
     private static final String XATTR = "SCHILY.xattr.";
 
@@ -53,6 +56,7 @@ final class TarReader {
     Optional<TarEntry> next() throws IOException {
         skipData();
         Pax pax = new Pax();
+        int paxBytes = 0;
         for (int headers = 0; headers < MAX_CONSECUTIVE_HEADERS; headers++) {
             if (!readHeader()) {
                 return Optional.empty();
@@ -60,7 +64,10 @@ final class TarReader {
             char flag = (char) (header[156] & 0xff);
             long size = number(124, 12);
             switch (flag) {
-                case 'x', 'X' -> pax.parse(readMeta(size, MAX_PAX_BYTES, "pax header"));
+                case 'x', 'X' -> {
+                    pax.parse(readMeta(size, MAX_PAX_BYTES - paxBytes, "pax header"));
+                    paxBytes += (int) size;
+                }
                 // A global header changes no entry for the readers that images are made for
                 case 'g' -> skipFully(padded(checkedSize(size)));
                 case 'L' -> pax.longName = Optional.of(text(readMeta(size, MAX_LONG_NAME_BYTES, "long name")));
@@ -497,12 +504,13 @@ final class TarReader {
             Optional<String> map = text("GNU.sparse.map");
             List<TarEntry.Run> runs = new ArrayList<>();
             if (map.isPresent()) {
-                String[] numbers = map.get().split(",");
-                if (numbers.length % 2 != 0) {
-                    throw new TarException("a sparse map that is malformed");
-                }
-                for (int i = 0; i < numbers.length; i += 2) {
-                    addRun(runs, decimal("GNU.sparse.map", numbers[i]), decimal("GNU.sparse.map", numbers[i + 1]));
+                StringTokenizer numbers = new StringTokenizer(map.get(), ",");
+                while (numbers.hasMoreTokens()) {
+                    long offset = decimal("GNU.sparse.map", numbers.nextToken());
+                    if (!numbers.hasMoreTokens()) {
+                        throw new TarException("a sparse map that is malformed");
+                    }
+                    addRun(runs, offset, decimal("GNU.sparse.map", numbers.nextToken()));
                 }
                 return runs;
             }

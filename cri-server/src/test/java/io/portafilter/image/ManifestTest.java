@@ -111,6 +111,13 @@ class ManifestTest {
     }
 
     @Test
+    void refusesADocumentOfMoreValuesThanMemoryIsGoodFor() {
+        ImageException failure = failureOf(() -> parse("{\"manifests\":[" + "1,".repeat(200_000) + "1]}"));
+
+        assertThat(failure).hasMessageContaining("100000 values");
+    }
+
+    @Test
     void chainIdsAreThoseOfTheSpecification() {
         // OCI image specification, config.md: ChainID(A|B) = Digest(ChainID(A) + " " + DiffID(B))
         ImageConfig config = ImageConfig.parse(

@@ -78,6 +78,39 @@ class PullTest {
     }
 
     @Test
+    void leavesNeitherThreadNorDescriptor() throws InterruptedException {
+        registry.image("1", HELLO);
+        fixture.pull(registry.reference("1"));
+        await(() -> threads("HttpClient-") + threads("image-") == 0);
+        long before = descriptors();
+
+        for (int i = 0; i < 5; i++) {
+            fixture.store.remove(registry.reference("1").toString());
+            fixture.pull(registry.reference("1"));
+        }
+
+        await(() -> threads("HttpClient-") + threads("image-") == 0);
+        await(() -> descriptors() <= before);
+    }
+
+    /** Without sockets: the fixture is in this process, too, and keeps idle connections. */
+    private static long descriptors() {
+        try (var open = Files.list(Path.of("/proc/self/fd"))) {
+            return open.filter(path -> !target(path).startsWith("socket:")).count();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static String target(Path link) {
+        try {
+            return Files.readSymbolicLink(link).toString();
+        } catch (IOException e) {
+            return "closed meanwhile";
+        }
+    }
+
+    @Test
     void pullsAgainWithoutTheLayersWhenTheyAreHere() {
         registry.image("1", HELLO);
         fixture.pull(registry.reference("1"));

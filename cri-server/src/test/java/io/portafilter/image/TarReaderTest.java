@@ -209,6 +209,13 @@ class TarReaderTest {
         System.arraycopy(header, 0, archive, 0, 512);
         assertThatThrownBy(() -> read(archive)).hasMessageContaining("the limit is");
 
+        byte[] half = ("600000 comment=" + "x".repeat(599_984) + "\n").getBytes(StandardCharsets.US_ASCII);
+        assertThatThrownBy(() -> read(tar().entry('x', "p", "", half, 0, 0)
+                        .entry('x', "p", "", half, 0, 0)
+                        .file("f", "")
+                        .bytes()))
+                .hasMessageContaining("the limit is");
+
         TarFixture chain = tar();
         for (int i = 0; i < 40; i++) {
             chain.entry('L', "l", "", "name".getBytes(StandardCharsets.US_ASCII), 0, 0);
