@@ -90,11 +90,6 @@ final class StatusInterceptor implements ServerInterceptor {
         return asked ? Status.INVALID_ARGUMENT : Status.INTERNAL;
     }
 
-    /** The reason that kubelet reads off the message's beginning and shows in the pod's status. */
-    private static String reason(ImageException.Kind kind) {
-        return kind == ImageException.Kind.REGISTRY_UNAVAILABLE ? "RegistryUnavailable: " : "";
-    }
-
     /** UNKNOWN where kubelet looks at the message: it begins with a reason that kubelet knows. */
     private static Status image(ImageException.Kind kind) {
         return switch (kind) {
