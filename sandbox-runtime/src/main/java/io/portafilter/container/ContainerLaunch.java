@@ -50,6 +50,7 @@ public final class ContainerLaunch implements AutoCloseable {
     private final Cgroup cgroup;
     private final LaunchedContainer prepared;
     private final NamespaceInodes pod;
+    private final PreparedMounts mounts;
     private final MountPoints points;
     private final Rollback undo;
 
@@ -65,6 +66,7 @@ public final class ContainerLaunch implements AutoCloseable {
         this.cgroup = groundwork.cgroup();
         this.prepared = prepared;
         this.pod = groundwork.pod();
+        this.mounts = groundwork.mounts();
         this.points = groundwork.points();
         this.undo = undo;
     }
@@ -91,6 +93,7 @@ public final class ContainerLaunch implements AutoCloseable {
             ContainerPlan plan,
             Cgroup cgroup,
             NamespaceInodes pod,
+            PreparedMounts mounts,
             MountPoints points,
             Fd stay,
             Descriptors descriptors,
@@ -147,7 +150,14 @@ public final class ContainerLaunch implements AutoCloseable {
             undo.add(stay.write()::close);
             descriptors.give(Slot.Role.STAY, stay.read());
             return new Groundwork(
-                    plan, cgroup, NamespaceInodes.of(podMonitor), points, stay.write(), descriptors, undo.transfer());
+                    plan,
+                    cgroup,
+                    NamespaceInodes.of(podMonitor),
+                    numbers(plan, root, devices, descriptors),
+                    points,
+                    stay.write(),
+                    descriptors,
+                    undo.transfer());
         }
     }
 
@@ -274,6 +284,16 @@ public final class ContainerLaunch implements AutoCloseable {
         return targets;
     }
 
+    private static PreparedMounts numbers(ContainerPlan plan, Fd root, Fd devices, Descriptors descriptors) {
+        List<Long> volumes = new ArrayList<>();
+        for (int i = 0; i < plan.prepared().size(); i++) {
+            volumes.add(
+                    Kernel.fstat(descriptors.at(Slot.of(Slot.Role.MOUNT, i))).mountId());
+        }
+        return new PreparedMounts(
+                Kernel.fstat(root).mountId(), Kernel.fstat(devices).mountId(), volumes);
+    }
+
     private static String own(MountPoints points, String target) {
         return target.equals("/proc") ? target : points.addOwn(target);
     }
@@ -317,6 +337,10 @@ public final class ContainerLaunch implements AutoCloseable {
         }
     }
 
+    private long userNamespace() {
+        return plan.ids().isPresent() ? pod.of("user") : LaunchCheck.hostNamespace("user");
+    }
+
     /** The processes at the gate, to be recorded before {@link #execute}. */
     public LaunchedContainer launched() {
         return prepared;
@@ -336,7 +360,7 @@ public final class ContainerLaunch implements AutoCloseable {
     public void check() {
         try {
             LaunchCheck.compare(
-                    plan, cgroup, pod, launch.monitor(), prepared.init().pid());
+                    plan, cgroup, pod, mounts, launch.monitor(), prepared.init().pid());
         } catch (KernelException e) {
             throw launch.ended(e);
         }
@@ -358,7 +382,7 @@ public final class ContainerLaunch implements AutoCloseable {
             ProcessRef init = plan.pidMode() == PidMode.CONTAINER
                     ? prepared.init()
                     : launch.monitor().program().orElse(prepared.init());
-            LaunchCheck.compareRunning(plan, init);
+            LaunchCheck.compareRunning(plan, userNamespace(), init);
             return new LaunchedContainer(prepared.monitor(), init);
         } catch (KernelException e) {
             launch.monitor().kill(); // it would stay

@@ -30,17 +30,18 @@ final class Descriptors implements AutoCloseable {
         }
     }
 
+    /** The descriptor in a slot. */
+    Fd at(Slot slot) {
+        Fd descriptor = bySlot.get(slot);
+        if (descriptor == null) {
+            throw new IllegalStateException("no descriptor for " + slot);
+        }
+        return descriptor;
+    }
+
     /** All descriptors in the order that a program expects. */
     List<Fd> inOrder(Slots slots) {
-        return slots.order().stream()
-                .map(slot -> {
-                    Fd descriptor = bySlot.get(slot);
-                    if (descriptor == null) {
-                        throw new IllegalStateException("no descriptor for " + slot);
-                    }
-                    return descriptor;
-                })
-                .toList();
+        return slots.order().stream().map(this::at).toList();
     }
 
     @Override

@@ -7,6 +7,7 @@ import io.portafilter.cgroup.Cgroup;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.Pipe;
 import io.portafilter.linux.ProcessRef;
@@ -57,6 +58,7 @@ public final class ExecLaunch implements AutoCloseable {
                         .orElseThrow(() -> LaunchException.because("the container is not running"))) {
             Cgroup cgroup = Cgroup.at(host.cgroups(), cgroupPath);
             int _ = PodLaunch.joinDescriptors(host, cgroup, descriptors);
+            long userNamespace = userNamespace(kept);
             ExecProgram program = ExecProgram.of(plan, exec.arguments());
             joinContainer(program.slots(), kept, descriptors);
             descriptors.give(Slot.Role.STDIN, kept.stdin());
@@ -89,7 +91,7 @@ public final class ExecLaunch implements AutoCloseable {
                         throw launch.status().causeOf(LaunchException.because("the exec's monitor was killed"));
                     }
                 }
-                LaunchCheck.compareRunning(plan, process);
+                LaunchCheck.compareRunning(plan, userNamespace, process);
                 undo.forget();
                 return new ExecLaunch(launch.finish(), process, exitFile, stdout.read(), stderr.read());
             } catch (LaunchException e) {
@@ -119,6 +121,12 @@ public final class ExecLaunch implements AutoCloseable {
                 return Optional.empty();
             }
             throw e;
+        }
+    }
+
+    private static long userNamespace(Monitor kept) {
+        try (Fd namespace = kept.containerNamespace("user")) {
+            return Kernel.fstat(namespace).inode();
         }
     }
 

@@ -1,6 +1,6 @@
 package io.portafilter.container;
 
-import static io.portafilter.linux.LinuxConstants.SECCOMP_MODE_DISABLED;
+import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
 import static io.portafilter.linux.LinuxConstants.SECCOMP_MODE_FILTER;
 
 import io.portafilter.cgroup.Cgroup;
@@ -9,8 +9,8 @@ import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
-import io.portafilter.linux.MountInfo;
 import io.portafilter.linux.ProcDirectory;
+import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcStatus;
 import io.portafilter.linux.ProcessRef;
 import io.portafilter.security.CapabilitySets;
@@ -29,16 +29,23 @@ import java.util.stream.Collectors;
  */
 final class LaunchCheck {
 
+    /** A server that is itself filtered hands its filters down. */
+    private static final int OWN_FILTERS =
+            ProcStatus.parse(ProcFile.read("/proc/self/status")).seccompFilters();
+
     private final ContainerPlan plan;
+    private final long userNamespace;
     private final List<String> differences = new ArrayList<>();
 
-    private LaunchCheck(ContainerPlan plan) {
+    private LaunchCheck(ContainerPlan plan, long userNamespace) {
         this.plan = plan;
+        this.userNamespace = userNamespace;
     }
 
     /** Compares a prepared container; throws with every difference. */
-    static void compare(ContainerPlan plan, Cgroup cgroup, NamespaceInodes pod, Monitor monitor, int pid) {
-        LaunchCheck check = new LaunchCheck(plan);
+    static void compare(
+            ContainerPlan plan, Cgroup cgroup, NamespaceInodes pod, PreparedMounts mounts, Monitor monitor, int pid) {
+        LaunchCheck check = new LaunchCheck(plan, plan.ids().isPresent() ? pod.of("user") : hostNamespace("user"));
         try (ProcDirectory process = ProcDirectory.open(pid)) {
             ProcStatus status = process.status();
             check.same("parent process", monitor.process().pid(), status.parentPid());
@@ -51,28 +58,32 @@ final class LaunchCheck {
                     0,
                     Kernel.statx(process.descriptor(), "stat", 0).uid());
             check.namespaces(process, pod);
-            check.mounts(process.mounts());
+            check.differences.addAll(MountCheck.compare(plan, mounts, process));
+            check.inherited(process, status);
             check.same("cgroups", cgroup.expectedProcLines(), lines(process.read("cgroup"), cgroup));
-            check.same("working directory", normalized(plan.workingDirectory()), process.link("cwd"));
+            check.same("working directory", MountCheck.normalized(plan.workingDirectory()), process.link("cwd"));
         }
         check.finish();
     }
 
     /** Compares what can only be seen after {@code execve(2)}; a program that has ended already has nothing to compare. */
-    static void compareRunning(ContainerPlan plan, ProcessRef init) {
-        LaunchCheck check = new LaunchCheck(plan);
+    static void compareRunning(ContainerPlan plan, long userNamespace, ProcessRef init) {
+        LaunchCheck check = new LaunchCheck(plan, userNamespace);
         try (ProcDirectory process = ProcDirectory.open(init.pid())) {
             ProcStatus status = process.status();
             if (status.isZombie() || !init.isAlive()) {
                 return;
             }
-            int mode = plan.security().seccomp().isPresent() ? SECCOMP_MODE_FILTER : SECCOMP_MODE_DISABLED;
-            if (status.seccompMode() < mode) {
-                check.same("seccomp mode", mode, status.seccompMode());
+            if (plan.security().seccomp().isPresent()) {
+                check.same("seccomp mode", SECCOMP_MODE_FILTER, status.seccompMode());
+                if (status.seccompFilters() >= 0 && status.seccompFilters() <= OWN_FILTERS) {
+                    check.same("number of seccomp filters", OWN_FILTERS + 1, status.seccompFilters());
+                }
             }
-            if (!plan.security().capabilities().bounding().containsAll(status.bounding())) {
-                check.same("bounding set", plan.security().capabilities().bounding(), status.bounding());
+            if (plan.security().noNewPrivileges()) {
+                check.same("no_new_privs", true, status.noNewPrivileges());
             }
+            check.atMost(process, status);
         } catch (KernelException e) {
             if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
                 return;
@@ -80,6 +91,61 @@ final class LaunchCheck {
             throw e;
         }
         check.finish();
+    }
+
+    /** A program may have given up rights by now, or have all of them in a user namespace that it made; but no more. */
+    private void atMost(ProcDirectory process, ProcStatus status) {
+        CapabilitySets sets = plan.security().capabilities();
+        CapabilitySet most = sets.bounding().plus(sets.inheritable());
+        Map<String, CapabilitySet> found = Map.of(
+                "bounding set", status.bounding(),
+                "permitted set", status.permitted(),
+                "effective set", status.effective(),
+                "inheritable set", status.inheritable(),
+                "ambient set", status.ambient());
+        found.forEach((set, capabilities) -> {
+            if (!most.containsAll(capabilities) && isInPlannedUserNamespace(process)) {
+                same(set, most, capabilities);
+            }
+        });
+    }
+
+    /** Nobody comes back from a user namespace: who is in the planned one now was in it when its sets were read. */
+    private boolean isInPlannedUserNamespace(ProcDirectory process) {
+        return userNamespace == process.namespaceInode("user");
+    }
+
+    /** What would be the server's own if it were not set. */
+    private void inherited(ProcDirectory process, ProcStatus status) {
+        same("umask", 0022, status.umask());
+        same(
+                "oom_score_adj",
+                Integer.toString(plan.oomScoreAdj()),
+                process.read("oom_score_adj").strip());
+        String limits = process.read("limits");
+        for (ProcessLimit limit : plan.limits()) {
+            if (limit.resource() == RLIMIT_NOFILE) {
+                same(
+                        "limit of open files",
+                        List.of(Long.toString(limit.soft()), Long.toString(limit.hard())),
+                        limits.lines()
+                                .filter(line -> line.startsWith("Max open files"))
+                                .map(line -> List.of(line.substring("Max open files".length())
+                                                .strip()
+                                                .split("\\s+"))
+                                        .subList(0, 2))
+                                .findFirst()
+                                .orElse(List.of()));
+            }
+        }
+        plan.ids().ifPresent(ids -> {
+            same("uid mapping", words(ids.uidMapText()), words(process.read("uid_map")));
+            same("gid mapping", words(ids.gidMapText()), words(process.read("gid_map")));
+        });
+    }
+
+    private static List<String> words(String text) {
+        return List.of(text.strip().split("\\s+"));
     }
 
     private void credentials(ProcStatus status) {
@@ -127,64 +193,9 @@ final class LaunchCheck {
         }
     }
 
-    private static long hostNamespace(String kind) {
+    static long hostNamespace(String kind) {
         try (ProcDirectory self = ProcDirectory.open(Kernel.getpid())) {
             return self.namespaceInode(kind);
-        }
-    }
-
-    /** Each planned mount stands exactly where it was planned, on top, with the flags that were planned. */
-    private void mounts(List<MountInfo> mounts) {
-        Map<String, MountInfo> top = new HashMap<>();
-        mounts.forEach(mount -> top.put(mount.mountPoint(), mount));
-        MountInfo root = top.get("/");
-        same("type of /", "overlay", root == null ? "nothing" : root.type());
-        same("read-only /", plan.security().readOnlyRootfs(), root != null && root.isReadOnly());
-        for (MountPlan planned : plan.mounts()) {
-            switch (planned) {
-                case MountPlan.FileSystem fileSystem ->
-                    mount(top, fileSystem.target(), fileSystem.type(), (fileSystem.attributes() & 1) != 0);
-                case MountPlan.Devices(String target) -> mount(top, target, "tmpfs", false);
-                case MountPlan.OfPause(String target, String path) ->
-                    mount(top, target, path.equals("/proc") ? "proc" : "tmpfs", false);
-                case MountPlan.Prepared(String target, int index) -> {
-                    MountInfo found = top.get(normalized(target));
-                    if (found != null) {
-                        boolean readOnly = plan.prepared().get(index).readOnly();
-                        same("read-only " + target, readOnly || found.isReadOnly(), found.isReadOnly());
-                    } else if (ProgramWriter.mayFollowLinks(target)) {
-                        same(
-                                "number of mounts",
-                                true,
-                                mounts.size() >= plan.mounts().size());
-                    } else {
-                        same("mount on " + target, "a mount", "nothing");
-                    }
-                }
-            }
-        }
-        for (String path : plan.security().maskedPaths()) {
-            MountInfo found = top.get(normalized(path));
-            if (found != null
-                    && !plan.prepared().stream().anyMatch(p -> p.containerPath().equals(path))) {
-                boolean hidden = found.type().equals("tmpfs")
-                        && (found.root().equals("/null") || found.root().equals(PausePlan.EMPTY));
-                same("mask of " + path, true, hidden);
-            }
-        }
-        for (String path : plan.security().readOnlyPaths()) {
-            MountInfo found = top.get(normalized(path));
-            if (found != null) {
-                same("read-only " + path, true, found.isReadOnly());
-            }
-        }
-    }
-
-    private void mount(Map<String, MountInfo> top, String target, String type, boolean readOnly) {
-        MountInfo found = top.get(target);
-        same("type of " + target, type, found == null ? "nothing" : found.type());
-        if (found != null && readOnly) {
-            same("read-only " + target, true, found.isReadOnly());
         }
     }
 
@@ -197,10 +208,6 @@ final class LaunchCheck {
             }
         }
         return found;
-    }
-
-    private static String normalized(String path) {
-        return java.nio.file.Path.of("/").resolve(path).normalize().toString();
     }
 
     private void same(String what, Object asked, Object kernel) {

@@ -189,6 +189,66 @@ final class LiveSandbox implements AutoCloseable {
                 ids);
     }
 
+    static SecurityRequest noNewPrivileges(SecurityRequest asked, long uid) {
+        return new SecurityRequest(
+                asked.privileged(),
+                asked.podPrivileged(),
+                asked.capabilities(),
+                new UserRequest(
+                        OptionalLong.of(uid), Optional.empty(), OptionalLong.of(uid), "", List.of(4711L), false),
+                true,
+                asked.readOnlyRootfs(),
+                asked.maskedPaths(),
+                asked.readOnlyPaths(),
+                asked.seccomp(),
+                asked.ids());
+    }
+
+    static SecurityRequest filteredBy(SecurityRequest asked, SeccompRequest filter, boolean noNewPrivileges) {
+        return new SecurityRequest(
+                asked.privileged(),
+                asked.podPrivileged(),
+                asked.capabilities(),
+                asked.user(),
+                noNewPrivileges,
+                asked.readOnlyRootfs(),
+                asked.maskedPaths(),
+                asked.readOnlyPaths(),
+                filter,
+                asked.ids());
+    }
+
+    static ContainerRequest in(ContainerRequest asked, String workingDirectory) {
+        return changed(asked, workingDirectory, asked.mounts());
+    }
+
+    static ContainerRequest with(ContainerRequest asked, MountRequest... mounts) {
+        return changed(asked, asked.workingDirectory(), List.of(mounts));
+    }
+
+    private static ContainerRequest changed(
+            ContainerRequest asked, String workingDirectory, List<MountRequest> mounts) {
+        return new ContainerRequest(
+                asked.id(),
+                asked.podId(),
+                asked.name(),
+                asked.arguments(),
+                asked.environment(),
+                workingDirectory,
+                asked.pidMode(),
+                asked.hostNetwork(),
+                asked.hostIpc(),
+                asked.security(),
+                mounts,
+                asked.devices(),
+                asked.lowerLayersTopFirst(),
+                asked.writableDirectory(),
+                asked.stateDirectory(),
+                asked.cgroupPath(),
+                asked.limits(),
+                asked.oomScoreAdj());
+    }
+
     LaunchedPod pod() {
         return java.util.Objects.requireNonNull(pod);
     }

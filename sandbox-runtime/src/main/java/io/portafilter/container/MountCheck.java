@@ -1,0 +1,249 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.*;
+
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.linux.MountInfo;
+import io.portafilter.linux.ProcDirectory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/** Compares the mounts that a prepared process sees with its plan: each one planned is there, and no other. */
+final class MountCheck {
+
+    private static final Set<String> FLAGS = Set.of("ro", "nosuid", "nodev", "noexec");
+    private static final long BARE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    private static final Set<String> KERNEL_TYPES = Set.of("proc", "sysfs", "cgroup", "cgroup2");
+
+    private final ContainerPlan plan;
+    private final PreparedMounts prepared;
+    private final List<MountInfo> mounts;
+    private final Map<Long, MountInfo> byId = new HashMap<>();
+    private final Map<String, MountInfo> top = new HashMap<>();
+    private final Set<Integer> expected = new HashSet<>();
+    private final List<String> differences = new ArrayList<>();
+
+    private MountCheck(ContainerPlan plan, PreparedMounts prepared, List<MountInfo> mounts) {
+        this.plan = plan;
+        this.prepared = prepared;
+        this.mounts = mounts;
+        Set<List<Object>> covered = new HashSet<>();
+        mounts.forEach(mount -> {
+            byId.put((long) mount.id(), mount);
+            covered.add(List.of(mount.parentId(), mount.mountPoint()));
+        });
+        // The order of the lines says nothing of what lies on what.
+        mounts.stream()
+                .filter(mount -> !covered.contains(List.of(mount.id(), mount.mountPoint())))
+                .forEach(mount -> top.put(mount.mountPoint(), mount));
+    }
+
+    /** Every difference, in words. */
+    static List<String> compare(ContainerPlan plan, PreparedMounts prepared, ProcDirectory process) {
+        MountCheck check = new MountCheck(plan, prepared, process.mounts());
+        check.root();
+        plan.mounts().forEach(check::planned);
+        try (Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+            plan.security().maskedPaths().forEach(path -> check.masked(root, path));
+            plan.security().readOnlyPaths().forEach(path -> check.readOnly(root, path));
+        }
+        check.nothingMore();
+        return check.differences;
+    }
+
+    private void root() {
+        MountInfo root = byId.get(prepared.root());
+        if (root == null || !root.equals(top.get("/"))) {
+            differ("/", "the container's root file system", describe(top.get("/")));
+            return;
+        }
+        expected.add(root.id());
+        same("read-only /", plan.security().readOnlyRootfs(), root.isReadOnly());
+    }
+
+    private void planned(MountPlan planned) {
+        switch (planned) {
+            case MountPlan.FileSystem(
+                    String type,
+                    String target,
+                    List<MountPlan.Option> _,
+                    long attributes,
+                    boolean _) -> made(target, type, attributes);
+            case MountPlan.OfPause(String target, String path) ->
+                made(target, path.equals("/proc") ? "proc" : "tmpfs", BARE);
+            case MountPlan.Devices(String target) ->
+                ours(target, prepared.devices()).ifPresent(found -> flags(target, MOUNT_ATTR_NOSUID, found));
+            case MountPlan.Prepared(String target, int index) ->
+                ours(target, prepared.volumes().get(index)).ifPresent(found -> volume(target, index, found));
+        }
+    }
+
+    /** A file system that the launching process made. */
+    private void made(String target, String type, long attributes) {
+        MountInfo found = top.get(target);
+        if (found == null || !found.type().equals(type) || !found.root().equals("/")) {
+            differ(target, type, describe(found));
+            return;
+        }
+        expected.add(found.id());
+        flags(target, attributes, found);
+        if (type.equals("proc")
+                && plan.pidMode() != PidMode.NODE
+                && found.device().equals(Kernel.statx(Fd.CWD, "/proc", 0).device())) {
+            differ(target, "a proc of its own", "the host's");
+        }
+    }
+
+    /** A mount that the server made, which must be this very one. */
+    private Optional<MountInfo> ours(String target, long id) {
+        MountInfo found = byId.get(id);
+        if (found == null || !found.mountPoint().equals(normalized(target))) {
+            differ(target, "the mount that was prepared", describe(top.get(normalized(target))));
+            return Optional.empty();
+        }
+        expected.add(found.id());
+        return Optional.of(found);
+    }
+
+    private void volume(String target, int index, MountInfo found) {
+        MountRequest asked = plan.prepared().get(index);
+        if (asked.readOnly()) {
+            same("read-only " + target, true, found.isReadOnly());
+        }
+        for (MountInfo mount : mounts) {
+            if (mount.parentId() == found.id() && isBelow(mount.mountPoint(), found.mountPoint())) {
+                if (asked.recursiveReadOnly()) {
+                    same("read-only " + mount.mountPoint(), true, mount.isReadOnly());
+                }
+            }
+        }
+    }
+
+    private void masked(Fd root, String path) {
+        MountInfo found = top.get(normalized(path));
+        if (found == null) {
+            if (isThere(root, path)) {
+                differ(path, "a mask", "nothing");
+            }
+            return;
+        }
+        MountInfo devices = byId.get(prepared.devices());
+        boolean file = found.root().equals("/null")
+                && devices != null
+                && found.device().equals(devices.device());
+        boolean directory = found.root().equals(PausePlan.EMPTY) && found.type().equals("tmpfs");
+        if (!file && !directory) {
+            differ(path, "a mask", describe(found));
+            return;
+        }
+        expected.add(found.id());
+        flags(path, file ? MOUNT_ATTR_NOSUID : MOUNT_ATTR_RDONLY | BARE, found);
+    }
+
+    private void readOnly(Fd root, String path) {
+        MountInfo found = top.get(normalized(path));
+        if (found == null) {
+            if (isThere(root, path)) {
+                differ(path, "a read-only mount", "nothing");
+            }
+            return;
+        }
+        expected.add(found.id());
+        same("read-only " + path, true, found.isReadOnly());
+    }
+
+    /** Looks only into file systems of the kernel: what a volume holds may not answer. */
+    private boolean isThere(Fd root, String path) {
+        MountInfo holder = holder(normalized(path));
+        if (holder == null || !KERNEL_TYPES.contains(holder.type())) {
+            return false;
+        }
+        try (Fd _ = Kernel.openat2(
+                root,
+                ProgramWriter.relative(path),
+                O_PATH | O_CLOEXEC,
+                RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)) {
+            return true;
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT) || e.is(Errno.ENOTDIR)) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private @org.jspecify.annotations.Nullable MountInfo holder(String path) {
+        for (Path at = Path.of(path); at != null; at = at.getParent()) {
+            MountInfo found = top.get(at.toString());
+            if (found != null) {
+                return found;
+            }
+        }
+        return null;
+    }
+
+    /** What is mounted below a volume came with it; anything else was not planned. */
+    private void nothingMore() {
+        Set<String> open = plan.mounts().stream()
+                .filter(MountPlan.Prepared.class::isInstance)
+                .map(mount -> normalized(mount.target()))
+                .collect(Collectors.toSet());
+        open.addAll(plan.security().readOnlyPaths());
+        for (MountInfo mount : mounts) {
+            if (!expected.contains(mount.id())
+                    && open.stream().noneMatch(target -> isBelow(mount.mountPoint(), target))) {
+                differ(mount.mountPoint(), "no more than was planned", describe(mount));
+            }
+        }
+    }
+
+    private void flags(String target, long attributes, MountInfo found) {
+        Set<String> asked = new TreeSet<>();
+        flag(asked, attributes, MOUNT_ATTR_RDONLY, "ro");
+        flag(asked, attributes, MOUNT_ATTR_NOSUID, "nosuid");
+        flag(asked, attributes, MOUNT_ATTR_NODEV, "nodev");
+        flag(asked, attributes, MOUNT_ATTR_NOEXEC, "noexec");
+        Set<String> kernel = new TreeSet<>(found.options());
+        kernel.retainAll(FLAGS);
+        same("flags of " + target, asked, kernel);
+    }
+
+    private static void flag(Set<String> names, long attributes, long attribute, String name) {
+        if ((attributes & attribute) != 0) {
+            names.add(name);
+        }
+    }
+
+    private void same(String what, Object asked, Object kernel) {
+        if (!asked.equals(kernel)) {
+            differences.add(what + " differs: asked " + asked + ", kernel " + kernel);
+        }
+    }
+
+    private void differ(String path, String asked, String kernel) {
+        differences.add("mount on " + path + " differs: asked " + asked + ", kernel " + kernel);
+    }
+
+    private static String describe(@org.jspecify.annotations.Nullable MountInfo mount) {
+        return mount == null ? "nothing" : mount.type() + " " + mount.device() + " with root " + mount.root();
+    }
+
+    private static boolean isBelow(String path, String directory) {
+        return path.equals(directory) || path.startsWith(directory.equals("/") ? "/" : directory + "/");
+    }
+
+    static String normalized(String path) {
+        return Path.of("/").resolve(path).normalize().toString();
+    }
+}

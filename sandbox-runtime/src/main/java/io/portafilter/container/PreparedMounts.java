@@ -1,0 +1,17 @@
+package io.portafilter.container;
+
+import java.util.List;
+
+/**
+ * The mounts that the server made, by their numbers ({@code STATX_MNT_ID}): a detached mount keeps its number when it is
+ * attached, so that nothing else can pass for it.
+ *
+ * @param root of the root file system
+ * @param devices of the one for /dev
+ * @param volumes in the plan's order
+ */
+record PreparedMounts(long root, long devices, List<Long> volumes) {
+    PreparedMounts {
+        volumes = List.copyOf(volumes);
+    }
+}
