@@ -10,6 +10,7 @@ import io.portafilter.container.Slot.Role;
 import io.portafilter.launch.Label;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Operand;
+import io.portafilter.linux.Architecture;
 import io.portafilter.linux.Capability;
 import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.Errno;
@@ -194,7 +195,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.call(SystemCall.CLOSE_RANGE, number(progress + 1), number(0xffffffffL), ZERO);
             writer.call(SystemCall.CLOSE_RANGE, number(status), number(status), number(CLOSE_RANGE_CLOEXEC));
             writer.defaultSignals();
-            lastSteps(writer, plan.security());
+            lastSteps(writer, plan.security(), plan.facts().host().architecture());
             Label program = new Label("program");
             writer.assembler().step("start the program's process");
             Label pid = writer.cloneSibling(program);
@@ -349,7 +350,8 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
     }
 
     /** The filter, then the capability that it took is given up: from here on the process has the program's rights. */
-    static void lastSteps(ProgramWriter writer, SecurityPlan security) {
+    static void lastSteps(ProgramWriter writer, SecurityPlan security, Architecture architecture) {
+        FilterNeeds.require(security, architecture);
         security.seccomp().ifPresent(filter -> {
             writer.filter(filter);
             if (!security.noNewPrivileges()) {

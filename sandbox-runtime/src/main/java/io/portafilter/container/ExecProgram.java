@@ -83,7 +83,7 @@ record ExecProgram(LaunchProgram program, Slots slots) {
         writer.closeAllBut(status, 2);
         writer.call(SystemCall.CLOSE_RANGE, number(status), number(status), number(CLOSE_RANGE_CLOEXEC));
         writer.defaultSignals();
-        ContainerProgram.lastSteps(writer, security);
+        ContainerProgram.lastSteps(writer, security, plan.facts().host().architecture());
         Label program = new Label("program");
         writer.assembler().step("start the program's process");
         Label pid = writer.cloneSibling(program);

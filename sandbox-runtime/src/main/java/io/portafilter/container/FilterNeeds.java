@@ -1,0 +1,69 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.*;
+
+import io.portafilter.launch.ElfImage;
+import io.portafilter.linux.Architecture;
+import io.portafilter.linux.SystemCall;
+import io.portafilter.security.BpfEvaluator;
+import io.portafilter.security.SeccompAction;
+import io.portafilter.security.SeccompProgram;
+import io.portafilter.security.SecurityPlan;
+import io.portafilter.security.SecurityRefusal;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The calls that a launch still makes under the container's own filter. Where others would see the program being
+ * prepared, the filter is installed before the program's process is born; it must let these through.
+ */
+final class FilterNeeds {
+
+    private record Late(SystemCall call, long... arguments) {}
+
+    private FilterNeeds() {}
+
+    /** Refuses a filter that would end a launch halfway, naming the call. */
+    static void require(SecurityPlan security, Architecture architecture) {
+        security.seccomp().ifPresent(filter -> {
+            for (Late late : lateCalls(security.noNewPrivileges())) {
+                int action = BpfEvaluator.evaluate(
+                        filter, auditNumber(architecture), late.call().number(architecture), late.arguments());
+                if (!SeccompAction.allows(action)) {
+                    throw refusal(filter, late.call(), action);
+                }
+            }
+        });
+    }
+
+    private static SecurityRefusal refusal(SeccompProgram filter, SystemCall call, int action) {
+        return new SecurityRefusal(
+                "seccomp",
+                "profile " + filter.name() + " answers " + call.callName() + " with " + SeccompAction.text(action)
+                        + ", and a process that joins a container's PID namespace must make that call under the"
+                        + " container's filter",
+                "allow " + call.callName() + " in the profile");
+    }
+
+    private static List<Late> lateCalls(boolean noNewPrivileges) {
+        List<Late> calls = new ArrayList<>();
+        if (!noNewPrivileges) {
+            calls.add(new Late(SystemCall.CAPSET));
+        }
+        calls.add(new Late(SystemCall.CLONE, CLONE_PARENT));
+        calls.add(new Late(
+                SystemCall.MMAP, 0, ElfImage.PROGRESS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED));
+        calls.add(new Late(SystemCall.CLOSE));
+        calls.add(new Late(SystemCall.PRCTL, PR_SET_PDEATHSIG, SIGKILL));
+        calls.add(new Late(SystemCall.SETSID));
+        calls.add(new Late(SystemCall.EXECVE));
+        return calls;
+    }
+
+    private static int auditNumber(Architecture architecture) {
+        return switch (architecture) {
+            case X86_64 -> BpfEvaluator.AUDIT_ARCH_X86_64;
+            case AARCH64 -> BpfEvaluator.AUDIT_ARCH_AARCH64;
+        };
+    }
+}

@@ -1,0 +1,75 @@
+package io.portafilter.container;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.portafilter.linux.Architecture;
+import io.portafilter.linux.SystemCall;
+import io.portafilter.security.SeccompProgram;
+import io.portafilter.security.SecurityRefusal;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class FilterNeedsTest {
+
+    private static final int ALLOW = 0x7fff0000;
+
+    /** Lets everything through but one call: {@code ld nr; jeq call; ret action; ret ALLOW}. */
+    static SeccompProgram answering(SystemCall call, int action) {
+        ByteBuffer code = ByteBuffer.allocate(32).order(ByteOrder.nativeOrder());
+        instruction(code, 0x20, 0, 0, 0);
+        instruction(code, 0x15, 0, 1, call.number(Architecture.X86_64));
+        instruction(code, 0x06, 0, 0, action);
+        instruction(code, 0x06, 0, 0, ALLOW);
+        return new SeccompProgram(code.array(), 0, "no-" + call.callName());
+    }
+
+    private static void instruction(ByteBuffer code, int operation, int yes, int no, int k) {
+        code.putShort((short) operation).put((byte) yes).put((byte) no).putInt(k);
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"CAPSET", "CLONE", "MMAP", "CLOSE", "PRCTL", "SETSID", "EXECVE"})
+    void namesTheCallThatAnExecCouldNotMake(SystemCall call) {
+        ContainerPlan plan =
+                PlanFixture.plan().filter(answering(call, 0x00050001)).container();
+        assertThatThrownBy(() -> ExecProgram.of(plan, List.of("true")))
+                .isInstanceOf(SecurityRefusal.class)
+                .hasMessageContaining(
+                        "profile no-" + call.callName() + " answers " + call.callName() + " with ERRNO(EPERM)");
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"CLONE", "EXECVE"})
+    void refusesAStartInASharedPidNamespaceLikewise(SystemCall call) {
+        ContainerPlan plan = PlanFixture.plan()
+                .pids(PidMode.POD)
+                .filter(answering(call, 0x80000000))
+                .container();
+        assertThatThrownBy(() -> ContainerProgram.of(plan))
+                .isInstanceOf(SecurityRefusal.class)
+                .hasMessageContaining("KILL_PROCESS");
+    }
+
+    @Test
+    void aFilterThatIsInstalledLastMayRefuseThem() {
+        ContainerPlan plan = PlanFixture.plan()
+                .filter(answering(SystemCall.SETSID, 0x00050001))
+                .container();
+        assertThatCode(() -> ContainerProgram.of(plan)).doesNotThrowAnyException();
+    }
+
+    @Test
+    void withNoNewPrivilegesNothingIsGivenUpAfterTheFilter() {
+        ContainerPlan plan = PlanFixture.plan()
+                .noNewPrivileges()
+                .filter(answering(SystemCall.CAPSET, 0x00050001))
+                .container();
+        assertThat(ExecProgram.of(plan, List.of("true")).program().operations()).isNotEmpty();
+    }
+}
