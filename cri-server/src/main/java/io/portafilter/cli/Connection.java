@@ -44,6 +44,11 @@ final class Connection implements AutoCloseable {
 
     /** Connects, or serves. */
     static Connection open(Config config) throws CommandException {
+        // What a server in this process would say at INFO is no news to who typed a command.
+        LogLines.install(
+                config.logLevel().compareTo(System.Logger.Level.INFO) < 0
+                        ? config.logLevel()
+                        : System.Logger.Level.WARNING);
         if (listens(config.listen())) {
             return new Connection(config.listen(), Optional.empty());
         }
@@ -52,10 +57,6 @@ final class Connection implements AutoCloseable {
                     ExitStatus.FAILED,
                     "no server listens on " + config.listen() + ", and serving in this process needs root");
         }
-        LogLines.install(
-                config.logLevel().compareTo(System.Logger.Level.INFO) < 0
-                        ? config.logLevel()
-                        : System.Logger.Level.WARNING);
         CriServer server = ServeCommand.start(config);
         try {
             return new Connection(config.listen(), Optional.of(server));

@@ -25,15 +25,25 @@ import org.snakeyaml.engine.v2.nodes.SequenceNode;
  */
 final class Fields {
     /** What was found wrong, and what was read but is of no use without a cluster; shared by all of a manifest. */
-    record Findings(List<String> problems, Set<String> unused) {
+    record Findings(List<Problem> problems, Set<String> unused) {
         Findings() {
             this(new ArrayList<>(), new TreeSet<>());
         }
 
         void problem(int line, String path, String sentence) {
-            problems.add(line + ": " + path + ": " + sentence);
+            problems.add(new Problem(line, path + ": " + sentence));
+        }
+
+        /** In the order of the lines. */
+        List<String> sentences() {
+            return problems.stream()
+                    .sorted(Comparator.comparingInt(Problem::line))
+                    .map(problem -> problem.line + ": " + problem.sentence)
+                    .toList();
         }
     }
+
+    private record Problem(int line, String sentence) {}
 
     private final Findings findings;
     private final String path;

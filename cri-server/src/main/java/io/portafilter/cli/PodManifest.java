@@ -58,8 +58,8 @@ final class PodManifest {
         } catch (YamlEngineException e) {
             throw new ManifestException(file, List.of(" " + e.getMessage()));
         }
-        if (!manifest.findings.problems().isEmpty()) {
-            throw new ManifestException(file, manifest.findings.problems());
+        if (!manifest.findings.sentences().isEmpty()) {
+            throw new ManifestException(file, manifest.findings.sentences());
         }
         return pod;
     }

@@ -150,7 +150,7 @@ final class PodVolumes implements AutoCloseable {
             throw refused(mount, subPath, "must be relative, without '..'");
         }
         try (Fd root = Kernel.open(volume.toString(), O_PATH)) {
-            Fd found = RootPath.find(root, subPath).orElseGet(() -> make(root, subPath));
+            Fd found = RootPath.find(root, "/" + subPath).orElseGet(() -> make(root, "/" + subPath));
             subPaths.add(found);
             return "/proc/" + ProcessHandle.current().pid() + "/fd/" + found.number();
         } catch (KernelException | MountRefusal e) {
