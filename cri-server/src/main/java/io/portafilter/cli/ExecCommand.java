@@ -12,8 +12,10 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 @Command(
         name = "exec",
@@ -23,6 +25,12 @@ import picocli.CommandLine.Parameters;
 final class ExecCommand implements Callable<Integer> {
     /** As timeout(1) has it. */
     private static final int TIMED_OUT = 124;
+
+    /** What follows the container's name is the program's: {@code exec web ls -l}. */
+    @Spec
+    void leaveOptionsToTheProgram(CommandSpec spec) {
+        spec.parser().stopAtPositional(true);
+    }
 
     @Mixin
     private ServerOptions server = new ServerOptions();

@@ -44,8 +44,6 @@ public final class Main implements Callable<Integer> {
     /** Runs one command. */
     static int run(String... arguments) {
         CommandLine line = new CommandLine(new Main());
-        // What follows the container's name is the program's: exec web ls -l
-        line.getSubcommands().get("exec").setStopAtPositional(true);
         line.setExecutionExceptionHandler((failure, command, _) -> told(failure, command.getErr()));
         line.setParameterExceptionHandler((failure, _) -> {
             CommandLine command = failure.getCommandLine();

@@ -5,14 +5,12 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 import io.grpc.BindableService;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerServiceDefinition;
-import io.grpc.Status;
 import io.grpc.protobuf.ProtoUtils;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import io.portafilter.cri.v1.Image;
 import io.portafilter.cri.v1.ImageSpec;
 import io.portafilter.cri.v1.ListImagesResponse;
-import io.portafilter.image.ImageException;
 import io.portafilter.image.ImageStore;
 import io.portafilter.image.ImportedImage;
 import java.nio.file.Files;
@@ -73,24 +71,8 @@ public final class ImportRpc implements BindableService {
     }
 
     private List<ImportedImage> read(Path path, Optional<String> name) {
-        try {
-            return Files.isDirectory(path)
-                    ? images.get().importLayout(path, name)
-                    : images.get().importArchive(path, name);
-        } catch (ImageException e) {
-            throw new CriException(status(e), "import of " + path, String.valueOf(e.getMessage()), "", e);
-        }
-    }
-
-    private static Status.Code status(ImageException e) {
-        return switch (e.kind()) {
-            case INVALID_REFERENCE, INVALID_IMAGE -> Status.Code.INVALID_ARGUMENT;
-            case NOT_FOUND -> Status.Code.NOT_FOUND;
-            case UNAUTHORIZED -> Status.Code.PERMISSION_DENIED;
-            case REGISTRY_UNAVAILABLE -> Status.Code.UNAVAILABLE;
-            case UNSUPPORTED -> Status.Code.UNIMPLEMENTED;
-            case CANCELLED -> Status.Code.CANCELLED;
-            case STORAGE -> Status.Code.RESOURCE_EXHAUSTED;
-        };
+        return Files.isDirectory(path)
+                ? images.get().importLayout(path, name)
+                : images.get().importArchive(path, name);
     }
 }
