@@ -90,7 +90,7 @@ final class TlsContext {
                 }
             }
         }
-        if (Files.isReadable(trustBundle)) {
+        if (Files.isRegularFile(trustBundle) && Files.isReadable(trustBundle)) {
             for (Certificate issuer : certificates(trustBundle, true)) {
                 store.setCertificateEntry("host-" + count++, issuer);
             }

@@ -6,15 +6,11 @@ import static io.portafilter.image.TarFixture.tar;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.KeyStore;
 import java.util.Optional;
-import javax.net.ssl.KeyManagerFactory;
-import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,7 +21,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class MirrorTest {
     private static final byte[] LAYER = tar().file("hello", "hello").bytes();
-    private static final String PASSWORD = "changeit";
 
     @TempDir
     Path root;
@@ -133,70 +128,10 @@ class MirrorTest {
 
     // ---- TLS
 
-    /** A server's key and certificate, and the latter as a file to be trusted. */
-    private record Identity(SSLContext context, Path certificate) {}
-
-    private Identity identity(String name, String subjectAlternativeName)
-            throws IOException, InterruptedException, GeneralSecurityException {
-        Path store = root.resolve(name + ".p12");
-        Path certificate = root.resolve(name + ".pem");
-        keytool(
-                "-genkeypair",
-                "-alias",
-                name,
-                "-keyalg",
-                "EC",
-                "-dname",
-                "CN=" + name,
-                "-validity",
-                "2",
-                "-ext",
-                "san=" + subjectAlternativeName,
-                "-ext",
-                "bc=ca:true",
-                "-storetype",
-                "PKCS12",
-                "-keystore",
-                store.toString(),
-                "-storepass",
-                PASSWORD);
-        keytool(
-                "-exportcert",
-                "-rfc",
-                "-alias",
-                name,
-                "-file",
-                certificate.toString(),
-                "-keystore",
-                store.toString(),
-                "-storepass",
-                PASSWORD);
-        KeyStore keys = KeyStore.getInstance("PKCS12");
-        try (InputStream in = Files.newInputStream(store)) {
-            keys.load(in, PASSWORD.toCharArray());
-        }
-        KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        managers.init(keys, PASSWORD.toCharArray());
-        SSLContext context = SSLContext.getInstance("TLS");
-        context.init(managers.getKeyManagers(), null, null);
-        return new Identity(context, certificate);
-    }
-
-    private static void keytool(String... arguments) throws IOException, InterruptedException {
-        String[] command = new String[arguments.length + 1];
-        command[0] = Path.of(System.getProperty("java.home"), "bin", "keytool").toString();
-        System.arraycopy(arguments, 0, command, 1, arguments.length);
-        Process process = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .start();
-        assertThat(process.waitFor()).isZero();
-    }
-
     @Test
     void trustsAServerByTheCertificateThatIsConfiguredForIt()
             throws IOException, InterruptedException, GeneralSecurityException {
-        Identity identity = identity("server", "ip:127.0.0.1");
+        TlsIdentity identity = TlsIdentity.create(root, "server", "ip:127.0.0.1");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context())) {
             secure.image("1", LAYER);
             hosts(secure, "server = \"https://%s\"".formatted(secure.authority()));
@@ -212,7 +147,7 @@ class MirrorTest {
     @Test
     void refusesACertificateForAnotherHostUnlessToldNotToLook()
             throws IOException, InterruptedException, GeneralSecurityException {
-        Identity identity = identity("other", "dns:other.example");
+        TlsIdentity identity = TlsIdentity.create(root, "other", "dns:other.example");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context())) {
             secure.image("1", LAYER);
             String server = "server = \"https://%s\"\n".formatted(secure.authority());
@@ -227,7 +162,7 @@ class MirrorTest {
     @Test
     void whatAServerIsTrustedByCountsForNoOtherThatItRedirectsTo()
             throws IOException, InterruptedException, GeneralSecurityException {
-        Identity identity = identity("server", "ip:127.0.0.1");
+        TlsIdentity identity = TlsIdentity.create(root, "server", "ip:127.0.0.1");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context());
                 RegistryFixture elsewhere = RegistryFixture.secure(identity.context())) {
             secure.image("1", LAYER);
@@ -243,7 +178,7 @@ class MirrorTest {
     @Test
     void aSecureServerMayNotRedirectToAnInsecureOne()
             throws IOException, InterruptedException, GeneralSecurityException {
-        Identity identity = identity("server", "ip:127.0.0.1");
+        TlsIdentity identity = TlsIdentity.create(root, "server", "ip:127.0.0.1");
         try (RegistryFixture secure = RegistryFixture.secure(identity.context())) {
             secure.image("1", LAYER);
             secure.blobsAt = Optional.of(URI.create("http://" + registry.authority()));
