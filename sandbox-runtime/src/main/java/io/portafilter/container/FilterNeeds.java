@@ -11,6 +11,7 @@ import io.portafilter.security.SeccompProgram;
 import io.portafilter.security.SecurityPlan;
 import io.portafilter.security.SecurityRefusal;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -19,7 +20,11 @@ import java.util.List;
  */
 final class FilterNeeds {
 
-    private record Late(SystemCall call, long... arguments) {}
+    private record Late(SystemCall call, List<Long> arguments) {
+        static Late of(SystemCall call, long... arguments) {
+            return new Late(call, Arrays.stream(arguments).boxed().toList());
+        }
+    }
 
     private FilterNeeds() {}
 
@@ -28,7 +33,10 @@ final class FilterNeeds {
         security.seccomp().ifPresent(filter -> {
             for (Late late : lateCalls(security.noNewPrivileges())) {
                 int action = BpfEvaluator.evaluate(
-                        filter, auditNumber(architecture), late.call().number(architecture), late.arguments());
+                        filter,
+                        auditNumber(architecture),
+                        late.call().number(architecture),
+                        late.arguments().stream().mapToLong(Long::longValue).toArray());
                 if (!SeccompAction.allows(action)) {
                     throw refusal(filter, late.call(), action);
                 }
@@ -48,15 +56,15 @@ final class FilterNeeds {
     private static List<Late> lateCalls(boolean noNewPrivileges) {
         List<Late> calls = new ArrayList<>();
         if (!noNewPrivileges) {
-            calls.add(new Late(SystemCall.CAPSET));
+            calls.add(Late.of(SystemCall.CAPSET));
         }
-        calls.add(new Late(SystemCall.CLONE, CLONE_PARENT));
+        calls.add(Late.of(SystemCall.CLONE, CLONE_PARENT));
         calls.add(new Late(
                 SystemCall.MMAP, 0, ElfImage.PROGRESS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED));
-        calls.add(new Late(SystemCall.CLOSE));
-        calls.add(new Late(SystemCall.PRCTL, PR_SET_PDEATHSIG, SIGKILL));
-        calls.add(new Late(SystemCall.SETSID));
-        calls.add(new Late(SystemCall.EXECVE));
+        calls.add(Late.of(SystemCall.CLOSE));
+        calls.add(Late.of(SystemCall.PRCTL, PR_SET_PDEATHSIG, SIGKILL));
+        calls.add(Late.of(SystemCall.SETSID));
+        calls.add(Late.of(SystemCall.EXECVE));
         return calls;
     }
 
