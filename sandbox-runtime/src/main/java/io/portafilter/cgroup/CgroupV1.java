@@ -141,6 +141,9 @@ final class CgroupV1 implements Cgroup {
 
     @Override
     public void apply(CgroupLimits limits) {
+        if (!exists()) {
+            throw new CgroupRefusal("cgroup " + path + " does not exist: its limits cannot be changed");
+        }
         CreatedDirectories created = new CreatedDirectories();
         Journal journal = Journal.ofUpdate();
         try {
@@ -155,20 +158,23 @@ final class CgroupV1 implements Cgroup {
         }
     }
 
-    /** A hierarchy that was not needed until now: its directory is made, and the processes move in. */
+    /**
+     * A hierarchy that was not needed until now: its directory is made, and the processes move in. Should a limit fail
+     * afterwards they stay, for a cpuset like its parent's limits nothing.
+     */
     private void join(CgroupHierarchy.Mount mount, CreatedDirectories created) {
-        Set<Integer> members = allProcesses();
         if (!created.make(mount.directory(), path, directory -> prepare(mount, directory))) {
             return;
         }
         CgroupDirectory directory = in(mount);
-        while (!members.isEmpty()) {
-            for (int pid : members) {
+        Set<Integer> outside = allProcesses();
+        while (!outside.isEmpty()) {
+            for (int pid : outside) {
                 move(pid, directory);
             }
             // children that were born before their parent moved
-            members = allProcesses();
-            members.removeAll(directory.processes());
+            outside = allProcesses();
+            outside.removeAll(directory.processes());
         }
     }
 

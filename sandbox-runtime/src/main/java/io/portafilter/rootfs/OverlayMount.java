@@ -23,54 +23,32 @@ final class OverlayMount {
      */
     private static final int MAX_LAYERS_IN_A_STRING = 40;
 
-    private static volatile boolean detachedLayersRefused;
-
-    /**
-     * How layers are given to the kernel.
-     *
-     * @param oneByOne each by an option of its own ({@code lowerdir+}, Linux 6.7), else all in one string
-     * @param attached id-mapped layers are attached to a mount namespace of their own: overlay takes detached ones only
-     *     since Linux 6.15
-     */
-    record Way(boolean oneByOne, boolean attached) {
-        boolean needsOwnNamespace(LayerStack layers, Optional<Fd> userNamespace) {
-            boolean needsMountCall = !oneByOne && layers.lowerTopFirst().size() > MAX_LAYERS_IN_A_STRING;
-            return needsMountCall || (attached && userNamespace.isPresent());
-        }
-    }
-
     private OverlayMount() {}
 
     @MustBeClosed
-    @SuppressWarnings("MustBeClosedChecker") // nothing can fail between opening and returning it
     static Fd of(LayerStack layers, Optional<Fd> userNamespace) {
-        if (detachedLayersRefused) {
-            return of(layers, userNamespace, new Way(supportsLowerdirPlus(), true));
+        return of(layers, userNamespace, supportsLowerdirPlus());
+    }
+
+    /**
+     * @param lowerdirPlus gives each layer by an option of its own, else all in one string
+     */
+    @MustBeClosed
+    static Fd of(LayerStack layers, Optional<Fd> userNamespace, boolean lowerdirPlus) {
+        if (userNamespace.isPresent()) {
+            return inOwnNamespace(layers, userNamespace, lowerdirPlus);
         }
-        try {
-            return of(layers, userNamespace, new Way(supportsLowerdirPlus(), false));
-        } catch (KernelException e) {
-            if (!e.is(Errno.EINVAL) || userNamespace.isEmpty()) {
-                throw e;
-            }
-            // EINVAL has many causes: if it was this one, the other way works
-            Fd mount = of(layers, userNamespace, new Way(supportsLowerdirPlus(), true));
-            detachedLayersRefused = true;
-            return mount;
+        if (lowerdirPlus) {
+            return oneByOne(layers);
         }
+        return layers.lowerTopFirst().size() > MAX_LAYERS_IN_A_STRING
+                ? inOwnNamespace(layers, userNamespace, false)
+                : inOneString(layers);
     }
 
     @MustBeClosed
-    static Fd of(LayerStack layers, Optional<Fd> userNamespace, Way way) {
-        if (way.needsOwnNamespace(layers, userNamespace)) {
-            return inOwnNamespace(layers, userNamespace, way);
-        }
-        return way.oneByOne ? oneByOne(layers, userNamespace) : inOneString(layers, userNamespace);
-    }
-
-    @MustBeClosed
-    private static Fd oneByOne(LayerStack layers, Optional<Fd> userNamespace) {
-        try (OpenLayers open = OpenLayers.of(layers, userNamespace)) {
+    private static Fd oneByOne(LayerStack layers) {
+        try (OpenLayers open = OpenLayers.of(layers, Optional.empty())) {
             return oneByOne(open);
         }
     }
@@ -88,10 +66,10 @@ final class OverlayMount {
     /** The working directory is that of a thread of its own, for a JVM's threads share theirs. */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the thread hands it to the caller
-    private static Fd inOneString(LayerStack layers, Optional<Fd> userNamespace) {
+    private static Fd inOneString(LayerStack layers) {
         return OwnThread.call("overlay", () -> {
             Kernel.unshare(CLONE_FS);
-            try (OpenLayers open = OpenLayers.of(layers, userNamespace)) {
+            try (OpenLayers open = OpenLayers.of(layers, Optional.empty())) {
                 return inOneString(open);
             }
         });
@@ -106,10 +84,15 @@ final class OverlayMount {
         }
     }
 
-    /** All layers are opened inside, since overlay takes none from another mount namespace. It ends with the thread. */
+    /**
+     * In a mount namespace that ends with its thread. Before Linux 6.15 overlay takes id-mapped layers only when they are
+     * attached to the caller's namespace; since then detached ones would do, but closing each waits for an RCU grace
+     * period: 40 layers took three times as long. All layers are opened inside, for overlay takes none from another
+     * mount namespace.
+     */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the thread hands it to the caller
-    private static Fd inOwnNamespace(LayerStack layers, Optional<Fd> userNamespace, Way way) {
+    private static Fd inOwnNamespace(LayerStack layers, Optional<Fd> userNamespace, boolean lowerdirPlus) {
         return OwnThread.call("overlay", () -> {
             Kernel.unshare(CLONE_NEWNS);
             Kernel.mount("none", "/", "", MS_REC | MS_PRIVATE, "");
@@ -117,7 +100,7 @@ final class OverlayMount {
                 if (userNamespace.isPresent()) {
                     open.attachLower();
                 }
-                if (way.oneByOne) {
+                if (lowerdirPlus) {
                     return oneByOne(open);
                 }
                 return open.lower().size() > MAX_LAYERS_IN_A_STRING

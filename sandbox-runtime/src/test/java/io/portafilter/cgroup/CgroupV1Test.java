@@ -346,6 +346,14 @@ class CgroupV1Test {
     }
 
     @Test
+    void limitsOfWhatIsNotThereAreRefused() {
+        assertThatThrownBy(() -> Cgroup.at(hierarchy, path).apply(limits(Map.of("pids", 10L))))
+                .isInstanceOf(CgroupRefusal.class)
+                .hasMessageContaining("does not exist");
+        assertThat(Cgroup.at(hierarchy, parent).exists()).isFalse();
+    }
+
+    @Test
     void aCpusetIsMadeWhenALimitAsksAndProcessesMoveIn() throws IOException {
         needs("cpuset");
         Cgroup cgroup = create(Map.of());
