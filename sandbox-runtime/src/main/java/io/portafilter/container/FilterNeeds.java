@@ -59,7 +59,7 @@ final class FilterNeeds {
             calls.add(Late.of(SystemCall.CAPSET));
         }
         calls.add(Late.of(SystemCall.CLONE, CLONE_PARENT));
-        calls.add(new Late(
+        calls.add(Late.of(
                 SystemCall.MMAP, 0, ElfImage.PROGRESS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED));
         calls.add(Late.of(SystemCall.CLOSE));
         calls.add(Late.of(SystemCall.PRCTL, PR_SET_PDEATHSIG, SIGKILL));
