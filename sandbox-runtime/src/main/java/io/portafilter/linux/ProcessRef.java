@@ -29,8 +29,13 @@ public record ProcessRef(int pid, long startTime) {
             throw e;
         }
         // The pidfd holds the process that has the pid now: that is ours if the start time is the same.
-        if (isAlive()) {
-            return Optional.of(process);
+        try {
+            if (isAlive()) {
+                return Optional.of(process);
+            }
+        } catch (RuntimeException e) {
+            process.close();
+            throw e;
         }
         process.close();
         return Optional.empty();

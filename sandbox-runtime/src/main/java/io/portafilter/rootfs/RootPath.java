@@ -113,7 +113,8 @@ public final class RootPath {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // a second descriptor, which is the caller's
     private static Fd ensure(Fd root, String path, Walk.Creation creation, Walk.Kind kind) {
-        try (Walk walk = new Walk(root, Map.of(), creation, path).toThe(kind)) {
+        try (Walk walk = new Walk(root, Map.of(), creation, path)) {
+            walk.toThe(kind);
             if (walk.isDirectory() != (kind == Walk.Kind.DIRECTORY)) {
                 throw new MountRefusal("path " + path + " in the container is "
                         + (walk.isDirectory() ? "a directory where a file" : "a file where a directory")

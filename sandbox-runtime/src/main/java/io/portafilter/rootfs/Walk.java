@@ -87,7 +87,7 @@ final class Walk implements AutoCloseable {
     }
 
     /** Walks to the end. */
-    Walk toThe(Kind kind) {
+    void toThe(Kind kind) {
         while (!ahead.isEmpty()) {
             String name = ahead.pop();
             if (name.isEmpty() || name.equals(".")) {
@@ -101,7 +101,6 @@ final class Walk implements AutoCloseable {
                         ahead.stream().allMatch(rest -> rest.isEmpty() || rest.equals(".")) ? kind : Kind.DIRECTORY);
             }
         }
-        return this;
     }
 
     /** Where it stands: the path from the root without links. */
