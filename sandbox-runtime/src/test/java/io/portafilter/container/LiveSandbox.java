@@ -68,8 +68,8 @@ final class LiveSandbox implements AutoCloseable {
         Files.createDirectories(directory.resolve("layer/tmp"));
         Files.setPosixFilePermissions(directory.resolve("layer/tmp"), PosixFilePermissions.fromString("rwxrwxrwx"));
         Files.copy(BUSYBOX, bin.resolve("busybox"), StandardCopyOption.COPY_ATTRIBUTES);
-        for (String applet :
-                List.of("sh", "sleep", "true", "cat", "echo", "ls", "id", "mount", "touch", "ps", "grep", "kill")) {
+        for (String applet : List.of(
+                "sh", "sleep", "true", "cat", "echo", "ls", "id", "mount", "touch", "ps", "grep", "kill", "unshare")) {
             Files.createSymbolicLink(bin.resolve(applet), Path.of("busybox"));
         }
         Files.writeString(directory.resolve("layer/etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
