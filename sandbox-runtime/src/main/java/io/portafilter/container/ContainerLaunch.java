@@ -28,6 +28,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * A container that is prepared: everything that can be wrong with its request has been tried, and its process waits at
@@ -175,8 +176,7 @@ public final class ContainerLaunch implements AutoCloseable {
                 groundwork.descriptors(),
                 PreparedLaunch.progressFile(asked.stateDirectory()));
         groundwork.undo().add(launch::close);
-        int pid = launch.status().awaitStarted(1);
-        launch.status().awaitReady();
+        int pid = awaitReady(launch, groundwork.cgroup(), asked);
         LaunchedContainer prepared;
         try (ProcDirectory process = launch.open(pid)) {
             prepared = new LaunchedContainer(
@@ -186,6 +186,24 @@ public final class ContainerLaunch implements AutoCloseable {
         }
         return new ContainerLaunch(
                 plan, launch, groundwork, prepared, groundwork.undo().transfer());
+    }
+
+    /** Returns the pid of the process that waits at its gate; tells an end for want of memory from others. */
+    private static int awaitReady(PreparedLaunch launch, Cgroup cgroup, ContainerRequest asked) {
+        try {
+            int pid = launch.status().awaitStarted(1);
+            launch.status().awaitReady();
+            return pid;
+        } catch (LaunchException e) {
+            OptionalLong limit = asked.limits().memoryLimitBytes();
+            if (limit.isPresent() && cgroup.oomKills() > 0) {
+                throw LaunchException.because(
+                        "the kernel killed the container's process for want of memory while it was"
+                                + " prepared: the memory limit of " + limit.getAsLong()
+                                + " bytes is too small; give more");
+            }
+            throw e;
+        }
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
