@@ -70,7 +70,7 @@ final class Connection implements AutoCloseable {
         return io.portafilter.linux.Kernel.geteuid() == 0;
     }
 
-    private static boolean listens(Path socket) throws CommandException {
+    static boolean listens(Path socket) throws CommandException {
         if (!Files.exists(socket)) {
             return false;
         }

@@ -52,7 +52,7 @@ final class ExecCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        try (Connection connection = Connection.open(server.read())) {
+        try (Connection connection = server.connect()) {
             ExecSyncResponse answer = connection
                     .runtime()
                     .execSync(ExecSyncRequest.newBuilder()

@@ -25,7 +25,7 @@ final class ImagesCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        try (Connection connection = Connection.open(server.read())) {
+        try (Connection connection = server.connect()) {
             ListImagesRequest.Builder request = ListImagesRequest.newBuilder();
             image.ifPresent(name -> request.setFilter(
                     ImageFilter.newBuilder().setImage(ImageSpec.newBuilder().setImage(name))));

@@ -47,7 +47,7 @@ final class ImportCommand implements Callable<Integer> {
             String why = Files.exists(path) ? " cannot be read" : " does not exist";
             throw new CommandException(ExitStatus.FAILED, path + why);
         }
-        try (Connection connection = Connection.open(config)) {
+        try (Connection connection = server.connect()) {
             Path spooled = stdin ? spool(config) : path;
             try {
                 print(bring(connection, spooled));

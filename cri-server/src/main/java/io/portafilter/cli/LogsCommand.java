@@ -48,7 +48,7 @@ final class LogsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws CommandException, ConfigException, IOException, InterruptedException {
-        try (Connection connection = Connection.open(server.read())) {
+        try (Connection connection = server.connect()) {
             String id = Lookup.container(connection, container).getId();
             Path log = Path.of(status(connection, id).getLogPath());
             if (log.toString().isEmpty()) {

@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             ServeCommand.class,
             RunCommand.class,
+            ExplainCommand.class,
             ImportCommand.class,
             PullCommand.class,
             ImagesCommand.class,

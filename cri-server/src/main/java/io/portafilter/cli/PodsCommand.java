@@ -21,7 +21,7 @@ final class PodsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        try (Connection connection = Connection.open(server.read())) {
+        try (Connection connection = server.connect()) {
             ListPodSandboxResponse pods =
                     connection.runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance());
             Table table = new Table("POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME");

@@ -27,7 +27,7 @@ final class PsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        try (Connection connection = Connection.open(server.read())) {
+        try (Connection connection = server.connect()) {
             List<Container> containers =
                     connection
                             .runtime()

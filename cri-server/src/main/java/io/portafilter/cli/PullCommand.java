@@ -37,7 +37,7 @@ final class PullCommand implements Callable<Integer> {
                     .setPassword(password())
                     .build());
         }
-        try (Connection connection = Connection.open(server.read())) {
+        try (Connection connection = server.connect()) {
             System.out.println(Pull.image(connection, image, credentials, System.err));
         }
         return 0;

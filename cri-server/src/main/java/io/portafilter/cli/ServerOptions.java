@@ -55,6 +55,21 @@ final class ServerOptions {
         return file.at(newRoot, newState, newListen);
     }
 
+    /**
+     * A connection for a command that asks. Where nobody listens on the socket that the command line names, nothing is
+     * served in its place.
+     */
+    Connection connect() throws CommandException, ConfigException {
+        Config wanted = read();
+        if (listen.isPresent() && !Connection.listens(wanted.listen())) {
+            throw new CommandException(
+                    ExitStatus.FAILED,
+                    "no server listens on " + wanted.listen() + ": start one with portafilter serve --listen unix://"
+                            + wanted.listen());
+        }
+        return Connection.open(wanted);
+    }
+
     private Path socket(String text) {
         try {
             return ConfigFile.socket(text);

@@ -5,11 +5,9 @@ import static io.portafilter.linux.LinuxConstants.EPOLLIN;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Status;
 import io.portafilter.cgroup.Cgroup;
-import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
 import io.portafilter.container.PodLaunch;
-import io.portafilter.container.PodRequest;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.state.Bytes;
@@ -20,20 +18,13 @@ import io.portafilter.state.PodState;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 
 /** Runs, stops and removes pod sandboxes: READY, then NOTREADY for ever, then gone. */
 final class PodLifecycle {
 
     private static final Logger LOG = System.getLogger(PodLifecycle.class.getName());
 
-    /** As every runtime has it. */
-    private static final long SHARED_MEMORY_BYTES = 64L << 20;
-
-    private static final int PAUSE_OOM_SCORE_ADJ = -998;
-    private static final long PAUSE_CPU_SHARES = 2;
     private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
 
     private final Node node;
@@ -112,34 +103,10 @@ final class PodLifecycle {
     @SuppressWarnings("MustBeClosedChecker") // the caller undoes it
     private PodLaunch prepare(LivePod pod) {
         PodSpec spec = pod.spec();
-        OptionalLong unset = OptionalLong.empty();
-        CgroupLimits limits = new CgroupLimits(
-                OptionalLong.of(PAUSE_CPU_SHARES),
-                unset,
-                unset,
-                unset,
-                unset,
-                unset,
-                "",
-                "",
-                java.util.Map.of(),
-                java.util.Map.of(),
-                List.of());
         return PodLaunch.prepare(
                 node.host(),
-                new PodRequest(
-                        pod.id(),
-                        spec.hostNetwork() ? "" : pod.files().hostname(spec),
-                        spec.hostNetwork(),
-                        spec.hostIpc(),
-                        spec.hostPid(),
-                        spec.ids(),
-                        spec.sysctls(),
-                        SHARED_MEMORY_BYTES,
-                        cgroupPath(pod),
-                        limits,
-                        PAUSE_OOM_SCORE_ADJ,
-                        node.places().podState(pod.id())));
+                spec.launch(
+                        pod.id(), pod.files(), cgroupPath(pod), node.places().podState(pod.id())));
     }
 
     private PodRecord newRecord(LivePod pod, LaunchedPod launched) {

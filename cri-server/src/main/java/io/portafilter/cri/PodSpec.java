@@ -1,11 +1,16 @@
 package io.portafilter.cri;
 
+import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.container.PodRequest;
 import io.portafilter.cri.v1.DNSConfig;
 import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.security.IdMappings;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * What a RunPodSandboxRequest asks for, checked. Derived anew from the stored request after a restart.
@@ -32,6 +37,24 @@ record PodSpec(
         Map<String, String> sysctls,
         boolean privileged) {
 
+    /** As every runtime has it. */
+    private static final long SHARED_MEMORY_BYTES = 64L << 20;
+
+    private static final int PAUSE_OOM_SCORE_ADJ = -998;
+    private static final long PAUSE_CPU_SHARES = 2;
+    private static final CgroupLimits PAUSE_LIMITS = new CgroupLimits(
+            OptionalLong.of(PAUSE_CPU_SHARES),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            "",
+            "",
+            Map.of(),
+            Map.of(),
+            List.of());
+
     PodSpec {
         sysctls = Map.copyOf(sysctls);
     }
@@ -39,5 +62,22 @@ record PodSpec(
     /** Checks the whole request; throws before anything was done. */
     static PodSpec of(RunPodSandboxRequest request) {
         return PodRequests.check(request);
+    }
+
+    /** The request for the launch of the sandbox itself. */
+    PodRequest launch(String id, PodFiles files, String cgroupPath, Path stateDirectory) {
+        return new PodRequest(
+                id,
+                hostNetwork ? "" : files.hostname(this),
+                hostNetwork,
+                hostIpc,
+                hostPid,
+                ids,
+                sysctls,
+                SHARED_MEMORY_BYTES,
+                cgroupPath,
+                PAUSE_LIMITS,
+                PAUSE_OOM_SCORE_ADJ,
+                stateDirectory);
     }
 }

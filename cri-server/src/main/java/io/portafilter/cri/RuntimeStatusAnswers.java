@@ -10,6 +10,7 @@ import io.portafilter.cri.v1.RuntimeHandlerFeatures;
 import io.portafilter.cri.v1.RuntimeStatus;
 import io.portafilter.cri.v1.StatusResponse;
 import io.portafilter.cri.v1.VersionResponse;
+import io.portafilter.launch.ProgramText;
 import io.portafilter.linux.Kernel;
 import io.portafilter.security.KernelVersion;
 import io.portafilter.state.ContainerRecord;
@@ -151,9 +152,10 @@ final class RuntimeStatusAnswers {
                 container.layersTopFirst().stream().map(Path::toString).toList());
         fields.put("stopSignal", spec.stopSignal());
         container.log().ifPresent(log -> fields.put("droppedLogRecords", log.droppedRecords()));
-        container
-                .plan()
-                .ifPresent(plan -> fields.put("securityPlan", plan.security().toString()));
+        container.plan().ifPresent(plan -> {
+            fields.put("securityPlan", plan.security().describe());
+            fields.put("launchProgram", ProgramText.of(plan.program()));
+        });
         return VerboseInfo.json(fields);
     }
 }

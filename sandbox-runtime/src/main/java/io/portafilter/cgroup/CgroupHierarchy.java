@@ -63,6 +63,14 @@ public sealed interface CgroupHierarchy {
         }
     }
 
+    /** How many hierarchies of version 1 a cgroup with these limits is joined in; 0 for version 2. */
+    default int joined(CgroupLimits limits) {
+        return switch (this) {
+            case V1 hierarchy -> CgroupV1.mountsFor(hierarchy, limits).size();
+            case V2 _ -> 0;
+        };
+    }
+
     /** Reads {@code /proc/self/mountinfo} and {@code /proc/self/cgroup}. */
     static CgroupHierarchy detect() {
         return of(MountInfo.parse(read("/proc/self/mountinfo")), read("/proc/self/cgroup"));

@@ -103,6 +103,10 @@ final class CgroupV1 implements Cgroup {
     }
 
     private List<CgroupHierarchy.Mount> mountsFor(CgroupLimits limits) {
+        return mountsFor(hierarchy, limits);
+    }
+
+    static List<CgroupHierarchy.Mount> mountsFor(CgroupHierarchy.V1 hierarchy, CgroupLimits limits) {
         List<String> controllers = new ArrayList<>(ALWAYS_JOINED);
         if (!limits.cpusetCpus().isEmpty() || !limits.cpusetMems().isEmpty()) {
             controllers.add("cpuset");

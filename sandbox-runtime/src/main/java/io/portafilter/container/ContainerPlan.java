@@ -7,6 +7,7 @@ import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
 import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RELATIME;
 import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
 
+import io.portafilter.launch.LaunchProgram;
 import io.portafilter.rootfs.MountPoints;
 import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.IdMappings;
@@ -74,7 +75,15 @@ public record ContainerPlan(
 
     /** Decides; refuses what contradicts itself with a {@link io.portafilter.security.SecurityRefusal}. */
     public static ContainerPlan of(ContainerRequest asked, ImageAccounts accounts, LaunchFacts facts) {
-        SecurityPlan security = SecurityPlan.of(asked.security(), accounts, facts.host());
+        return of(asked, SecurityPlan.of(asked.security(), accounts, facts.host()), facts);
+    }
+
+    /** The plan for showing, never for a launch: see {@link SecurityPlan#preview}. */
+    public static ContainerPlan preview(ContainerRequest asked, ImageAccounts accounts, LaunchFacts facts) {
+        return of(asked, SecurityPlan.preview(asked.security(), accounts, facts.host()), facts);
+    }
+
+    private static ContainerPlan of(ContainerRequest asked, SecurityPlan security, LaunchFacts facts) {
         List<String> environment = withHome(asked.environment(), security.user().home());
         boolean cgroupNamespace = facts.bornInCgroup() && !security.privileged();
         List<MountRequest> volumes = asked.mounts().stream()
@@ -97,6 +106,11 @@ public record ContainerPlan(
                 Math.max(asked.oomScoreAdj(), facts.lowestOomScoreAdj()),
                 limits(facts),
                 facts);
+    }
+
+    /** The launch program that carries this plan out. */
+    public LaunchProgram program() {
+        return ContainerProgram.of(this).program();
     }
 
     static List<ProcessLimit> limits(LaunchFacts facts) {

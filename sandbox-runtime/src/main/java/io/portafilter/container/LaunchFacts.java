@@ -13,7 +13,7 @@ import io.portafilter.security.HostFacts;
 public record LaunchFacts(HostFacts host, int cgroupTasksFiles, int lowestOomScoreAdj, long highestOpenFiles) {
 
     /** The same for a cgroup with another number of hierarchies: cpuset and hugetlb are joined only where limited. */
-    LaunchFacts joining(int tasksFiles) {
+    public LaunchFacts joining(int tasksFiles) {
         return new LaunchFacts(host, tasksFiles, lowestOomScoreAdj, highestOpenFiles);
     }
 

@@ -1,5 +1,6 @@
 package io.portafilter.container;
 
+import io.portafilter.launch.LaunchProgram;
 import io.portafilter.security.IdMappings;
 import java.util.List;
 import java.util.Map;
@@ -58,5 +59,10 @@ public record PausePlan(
                 Math.max(asked.oomScoreAdj(), facts.lowestOomScoreAdj()),
                 ContainerPlan.limits(facts),
                 facts);
+    }
+
+    /** The launch program that carries this plan out. */
+    public LaunchProgram program() {
+        return PauseProgram.of(this).program();
     }
 }

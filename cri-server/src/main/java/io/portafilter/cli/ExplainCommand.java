@@ -1,0 +1,75 @@
+package io.portafilter.cli;
+
+import io.grpc.StatusRuntimeException;
+import io.portafilter.config.ConfigException;
+import io.portafilter.container.LaunchFacts;
+import io.portafilter.cri.CriException;
+import io.portafilter.cri.v1.ContainerStatusRequest;
+import io.portafilter.cri.v1.ContainerStatusResponse;
+import io.portafilter.rootfs.MountRefusal;
+import io.portafilter.security.SecurityRefusal;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "explain",
+        description = {
+            "Prints what a pod or container is to the kernel: its security plan and its launch programs.",
+            "A manifest needs neither root nor server nor image; what is not known then is said."
+        },
+        mixinStandardHelpOptions = true)
+final class ExplainCommand implements Callable<Integer> {
+    @Mixin
+    private ServerOptions server = new ServerOptions();
+
+    @Option(
+            names = "--host",
+            paramLabel = "FILE",
+            description = "The host's facts, in the form in which they are printed, instead of this host's.")
+    private Optional<Path> host = Optional.empty();
+
+    @Parameters(
+            paramLabel = "POD.yaml|CONTAINER",
+            description = "A manifest, or a container of the server: id, its beginning, or name.")
+    private String subject = "";
+
+    @Override
+    public Integer call() throws CommandException, ConfigException, IOException, ManifestException {
+        boolean isFile = subject.contains("/") || subject.endsWith(".yaml") || subject.endsWith(".json");
+        System.out.print(isFile || Files.exists(Path.of(subject)) ? manifest() : container());
+        System.out.flush();
+        return 0;
+    }
+
+    private String manifest() throws CommandException, ConfigException, IOException, ManifestException {
+        Pod pod = PodManifest.read(Path.of(subject));
+        LaunchFacts facts = host.isPresent() ? HostFile.read(host.get()) : HostFile.ofThisHost();
+        try {
+            return Explanation.of(pod, server.read(), facts);
+        } catch (CriException | SecurityRefusal | MountRefusal e) {
+            throw new CommandException(ExitStatus.FAILED, "this pod would be refused: " + e.getMessage());
+        }
+    }
+
+    private String container() throws CommandException, ConfigException {
+        try (Connection connection = server.connect()) {
+            String id = Lookup.container(connection, subject).getId();
+            ContainerStatusResponse status = connection
+                    .runtime()
+                    .containerStatus(ContainerStatusRequest.newBuilder()
+                            .setContainerId(id)
+                            .setVerbose(true)
+                            .build());
+            return InfoText.of(id, status);
+        } catch (StatusRuntimeException e) {
+            throw new CommandException(ExitStatus.FAILED, Connection.sentence(e.getStatus()));
+        }
+    }
+}
