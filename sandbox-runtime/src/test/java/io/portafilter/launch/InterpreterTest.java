@@ -1,6 +1,7 @@
 package io.portafilter.launch;
 
 import static io.portafilter.linux.LinuxConstants.*;
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -15,7 +16,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -31,7 +31,7 @@ class InterpreterTest {
 
     private final Assembler assembler = new Assembler("test");
 
-    private record Outcome(WaitStatus end, byte[] written) {}
+    private record Outcome(WaitStatus end, ByteBuffer written) {}
 
     @BeforeEach
     void hasAnInterpreter() {
@@ -56,7 +56,9 @@ class InterpreterTest {
                         .isNotZero();
                 int count = Kernel.read(read, bytes, have, bytes.length - have);
                 if (count == 0) {
-                    return new Outcome(Kernel.waitid(P_PID, pid, WEXITED).orElseThrow(), Arrays.copyOf(bytes, have));
+                    return new Outcome(
+                            Kernel.waitid(P_PID, pid, WEXITED).orElseThrow(),
+                            ByteBuffer.wrap(bytes, 0, have).slice());
                 }
                 have += count;
             }
@@ -136,7 +138,7 @@ class InterpreterTest {
         exit(4);
         ElfImage image = ElfImage.of(assembler.assemble(first));
         Outcome outcome = run(image);
-        ByteBuffer words = ByteBuffer.wrap(outcome.written()).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer words = outcome.written().order(ByteOrder.LITTLE_ENDIAN);
         assertThat(image.operationAt(words.getInt())).isEqualTo(1);
         assertThat(words.getInt()).isEqualTo(Errno.EBADF.number());
         assertThat(words.getLong()).as("the end record").isEqualTo(-1);
@@ -163,7 +165,7 @@ class InterpreterTest {
         assembler.place(child);
         exit(9);
         Outcome outcome = run(first);
-        ByteBuffer siginfo = ByteBuffer.wrap(outcome.written()).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer siginfo = outcome.written().order(ByteOrder.LITTLE_ENDIAN);
         assertThat(siginfo.getInt(8)).isEqualTo(CLD_EXITED);
         assertThat(siginfo.getInt(24)).as("the child's status").isEqualTo(9);
         assertThat(siginfo.getLong(128)).as("the child's pid").isEqualTo(siginfo.getInt(16));
@@ -179,8 +181,7 @@ class InterpreterTest {
                 new Operand.Text("through the copy"),
                 new Operand.Literal(16));
         exit(0);
-        assertThat(new String(run(duplicate).written(), java.nio.charset.StandardCharsets.US_ASCII))
-                .isEqualTo("through the copy");
+        assertThat(US_ASCII.decode(run(duplicate).written()).toString()).isEqualTo("through the copy");
     }
 
     @Test
