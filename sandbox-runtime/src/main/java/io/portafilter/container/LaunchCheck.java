@@ -30,6 +30,9 @@ import java.util.stream.Collectors;
 final class LaunchCheck {
 
     /** A server that is itself filtered hands its filters down. */
+    /** A filter has killed the process, and it is ending: the kernel's own mode, {@code kernel/seccomp.c}. */
+    private static final int SECCOMP_MODE_DEAD = SECCOMP_MODE_FILTER + 1;
+
     private static final int OWN_FILTERS =
             ProcStatus.parse(ProcFile.read("/proc/self/status")).seccompFilters();
 
@@ -71,7 +74,7 @@ final class LaunchCheck {
         LaunchCheck check = new LaunchCheck(plan, userNamespace);
         try (ProcDirectory process = ProcDirectory.open(init.pid())) {
             ProcStatus status = process.status();
-            if (status.isZombie() || !init.isAlive()) {
+            if (status.isZombie() || status.seccompMode() == SECCOMP_MODE_DEAD || !init.isAlive()) {
                 return;
             }
             if (plan.security().seccomp().isPresent()) {
