@@ -30,11 +30,11 @@ import java.util.stream.Collectors;
 final class LaunchCheck {
 
     /** A server that is itself filtered hands its filters down. */
-    /** A filter has killed the process, and it is ending: the kernel's own mode, {@code kernel/seccomp.c}. */
-    private static final int SECCOMP_MODE_DEAD = SECCOMP_MODE_FILTER + 1;
-
     private static final int OWN_FILTERS =
             ProcStatus.parse(ProcFile.read("/proc/self/status")).seccompFilters();
+
+    /** A filter has killed the process, and it is ending: the kernel's own mode, {@code kernel/seccomp.c}. */
+    private static final int SECCOMP_MODE_DEAD = SECCOMP_MODE_FILTER + 1;
 
     private final ContainerPlan plan;
     private final long userNamespace;
