@@ -35,8 +35,9 @@ public record LayerStack(List<Path> lowerTopFirst, Path upper, Path work) {
 
     /**
      * Makes {@code upper} and {@code work} in a directory that only root can reach. The root directory of the container
-     * is {@code upper}: it belongs to the container's root and has the mode of the topmost layer. What is there from an
-     * earlier attempt stays. An image without layers gets an empty one.
+     * is {@code upper}: it belongs to the container's root and has the mode of the topmost layer. What an earlier attempt
+     * wrote there stays; its {@code work} is made anew, for overlay refuses one that a volatile mount has used. An image
+     * without layers gets an empty one.
      *
      * @param rootUid the host's id of the container's root
      * @param rootGid likewise its group
@@ -45,6 +46,7 @@ public record LayerStack(List<Path> lowerTopFirst, Path upper, Path work) {
         try (Fd directory = Kernel.open(writableDirectory.toString(), O_RDONLY | O_DIRECTORY)) {
             int mode = lowerTopFirst.isEmpty() ? DEFAULT_MODE : modeOf(lowerTopFirst.getFirst());
             make(directory, "upper", mode, rootUid, rootGid);
+            Kernel.removeTree(directory, "work");
             make(directory, "work", 0700, rootUid, rootGid);
             List<Path> lower = lowerTopFirst;
             if (lower.isEmpty()) {

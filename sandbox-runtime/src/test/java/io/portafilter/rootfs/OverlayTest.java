@@ -188,6 +188,14 @@ class OverlayTest {
                 .hasMessageContaining(layers.upper().toString());
     }
 
+    /** Without the option the end of each container writes all dirty pages of the disk, whoever dirtied them. */
+    @Test
+    void isNotSyncedWhenItEnds() throws IOException {
+        try (Fd root = DetachedMount.overlay(stack(directory, layers(directory, 1), 0), Optional.empty())) {
+            assertThat(RootfsFixture.optionsOf(root)).contains("volatile").contains("redirect_dir=nofollow");
+        }
+    }
+
     private static void openAndClose(LayerStack layers) {
         try (Fd root = DetachedMount.overlay(layers, Optional.empty())) {
             assertThat(root.isOpen()).isTrue();
@@ -196,12 +204,12 @@ class OverlayTest {
 
     @Test
     void leavesNoDescriptorOpen() throws IOException {
-        LayerStack layers = stack(directory, layers(directory, 5), 0);
-        openAndClose(layers);
+        List<Path> lower = layers(directory, 5);
+        openAndClose(stack(directory, lower, 0));
         int before = openDescriptors();
 
         for (boolean way : waysOfThisKernel().toList()) {
-            try (Fd root = OverlayMount.of(layers, Optional.empty(), way)) {
+            try (Fd root = OverlayMount.of(stack(directory, lower, 0), Optional.empty(), way)) {
                 assertThat(openDescriptors()).isEqualTo(before + 1);
                 assertThat(root.isOpen()).isTrue();
             }
