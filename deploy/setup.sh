@@ -187,6 +187,9 @@ server_class_path() {
 #
 # A server without memory is better started anew than half alive: its containers do not depend on it.
 #
+# A call into the kernel holds the thread that carries a virtual one, and by default there are as many of these as
+# processors: on a small node two launches that wait would keep all other calls waiting.
+#
 # The AOT cache halves the time to the first answer. -XX:ArchiveRelocationMode=0 would save some anonymous memory on
 # top, but it maps the archive at one address on every machine: a runtime for untrusted code does not give that up.
 set_jvm() {
@@ -194,7 +197,7 @@ set_jvm() {
   jvm=("$JAVA_HOME/bin/java" -Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC -Xms4m
     "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput
     "-XX:CompilerDirectivesFile=$tree/deploy/compiler-directives.json" -XX:+ExitOnOutOfMemoryError
-    -Djdk.httpclient.bufsize=65536 --enable-native-access=ALL-UNNAMED)
+    -Djdk.httpclient.bufsize=65536 -Djdk.virtualThreadScheduler.parallelism=8 --enable-native-access=ALL-UNNAMED)
   if [ -d "$native" ]; then
     # Unpacked at build time: works with a noexec /tmp, and is faster than unpacking at each start.
     jvm+=("-Djava.library.path=$native" "-Djna.boot.library.path=$native" -Djna.nounpack=true

@@ -8,6 +8,7 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.portafilter.config.Config;
+import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.Host;
 import io.portafilter.image.ImageStore;
 import io.portafilter.image.RegistryOptions;
@@ -29,7 +30,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -163,11 +163,11 @@ public final class CriServer implements AutoCloseable {
             ImageStore images = ImageStore.open(
                     config.root(), database, RegistryOptions.of(config.registryConfigPath(), System.getenv()));
             parts.add(images::close);
-            EventLoop ends = EventLoop.start("ends");
-            parts.add(ends::close);
             EventLoop writing = EventLoop.start("logs");
-            parts.add(writing::close);
             LogLoop logs = LogLoop.on(writing);
+            parts.add(logs::close);
+            parts.add(writing::close);
+            EventLoop ends = EventLoop.start("ends");
             ThreadPoolExecutor exits = new ThreadPoolExecutor(
                     EXITS_AT_ONCE,
                     EXITS_AT_ONCE,
@@ -176,7 +176,6 @@ public final class CriServer implements AutoCloseable {
                     new LinkedBlockingQueue<>(),
                     Thread.ofPlatform().name("exits-", 0).daemon().factory());
             exits.allowCoreThreadTimeOut(true);
-            parts.add(() -> awaitAll(exits));
             Services services = Services.of(
                     config,
                     new Node(
@@ -191,6 +190,10 @@ public final class CriServer implements AutoCloseable {
                             new ContainerLock(),
                             new InFlight(),
                             Recovery.currentBootId()));
+            // closed in reverse: no more ends are seen, those seen are recorded, then the logs are let go
+            parts.add(() -> services.containerTable().all().forEach(CriServer::letGo));
+            parts.add(() -> awaitAll(exits));
+            parts.add(ends::close);
             new TakeOver(services).run();
             recovered.complete(services);
         } catch (StateException e) {
@@ -235,7 +238,6 @@ public final class CriServer implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        recovered.now().ifPresent(services -> services.containerTable().all().forEach(CriServer::letGo));
         removeSocket();
         parts.close();
     }
@@ -243,9 +245,7 @@ public final class CriServer implements AutoCloseable {
     /** The log's pipes are left as they are; a prepared process ends with the gate that only this server can open. */
     private static void letGo(LiveContainer container) {
         container.log().ifPresent(ContainerLog::close);
-        Optional.of(container)
-                .flatMap(LiveContainer::prepared)
-                .ifPresent(io.portafilter.container.ContainerLaunch::close);
+        container.prepared().ifPresent(ContainerLaunch::close);
     }
 
     private void removeSocket() {

@@ -26,11 +26,15 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 
 /** Runs a command in a container to its end, and answers with what it wrote and its exit code. */
 final class ExecSync {
@@ -45,9 +49,16 @@ final class ExecSync {
     private static final int NOT_EXECUTABLE = 126;
     private static final int CHUNK_BYTES = 64 * 1024;
 
+    /**
+     * What all commands under way may have kept together: one whole answer. Containers decide how much comes, and the
+     * server's heap is small; what does not fit is dropped as what is beyond 16 MiB is.
+     */
+    private static final int MAX_KEPT_BYTES = MAX_ANSWER_BYTES;
+
     private final Node node;
     private final LiveTable<LiveContainer> containers;
     private final ContainerLifecycle lifecycle;
+    private final Semaphore keepable = new Semaphore(MAX_KEPT_BYTES);
 
     ExecSync(Node node, LiveTable<LiveContainer> containers, ContainerLifecycle lifecycle) {
         this.node = node;
@@ -55,7 +66,12 @@ final class ExecSync {
         this.lifecycle = lifecycle;
     }
 
-    ExecSyncResponse run(ExecSyncRequest request) {
+    /**
+     * Runs the command.
+     *
+     * @param reply gets the answer; its memory counts until this returns
+     */
+    void run(ExecSyncRequest request, Consumer<ExecSyncResponse> reply) {
         LiveContainer container = containers.require(request.getContainerId());
         String asked = "ExecSync in " + container.id();
         if (request.getCmdCount() == 0 || request.getCmd(0).isEmpty()) {
@@ -76,10 +92,11 @@ final class ExecSync {
         ExecRequest exec = new ExecRequest(Places.newId(), request.getCmdList());
         String cgroup = ContainerEnd.cgroupPath(node, container);
         try (ExecLaunch launch = ExecLaunch.start(node.host(), plan, cgroup, launched, exec)) {
-            return await(launch, request.getTimeout(), asked);
+            await(launch, request.getTimeout(), asked, reply);
         } catch (LaunchException e) {
             if (e.isExecveError()) {
-                return notExecuted(e);
+                reply.accept(notExecuted(e));
+                return;
             }
             if (lifecycle.record(container).state() != ContainerState.RUNNING) {
                 throw new CriException(Status.Code.FAILED_PRECONDITION, asked, "the container ended meanwhile", "", e);
@@ -97,38 +114,48 @@ final class ExecSync {
                 .build();
     }
 
-    private ExecSyncResponse await(ExecLaunch launch, long timeoutSeconds, String asked) {
+    private void await(ExecLaunch launch, long timeoutSeconds, String asked, Consumer<ExecSyncResponse> reply) {
         CompletableFuture<Boolean> ended = new CompletableFuture<>();
         Context caller = Context.current();
         Context.CancellationListener onCancel = _ -> ended.complete(false);
-        Output stdout = new Output(launch.stdout());
-        Output stderr = new Output(launch.stderr());
+        Output stdout = new Output(launch.stdout(), keepable);
+        Output stderr = new Output(launch.stderr(), keepable);
         EventLoop.Registration end =
                 node.events().watch(launch.monitor().pidfd(), EPOLLIN | EPOLLONESHOT, _ -> ended.complete(true));
         caller.addListener(onCancel, Runnable::run);
         try {
-            stdout.watch(node.events());
-            stderr.watch(node.events());
-            if (!awaitEnd(ended, timeoutSeconds)) {
-                launch.killTree();
-                throw new CriException(
-                        Status.Code.DEADLINE_EXCEEDED,
-                        asked,
-                        "command timed out after " + timeoutSeconds + " s",
-                        "it was killed with its children");
+            try {
+                stdout.watch(node.events());
+                stderr.watch(node.events());
+                awaitEnd(launch, ended, timeoutSeconds, asked);
+            } finally {
+                caller.removeListener(onCancel);
+                end.cancel();
+                // what a child in the background still writes is not waited for
+                stdout.finish();
+                stderr.finish();
             }
-            if (caller.isCancelled() && launch.exit().isEmpty()) {
-                launch.killTree();
-                throw new CriException(Status.Code.CANCELLED, asked, "the caller has gone", "the command was killed");
-            }
+            reply.accept(answer(launch.exit(), stdout.bytes(), stderr.bytes(), asked));
         } finally {
-            caller.removeListener(onCancel);
-            end.cancel();
-            // what a child in the background still writes is not waited for
-            stdout.finish();
-            stderr.finish();
+            stdout.forget();
+            stderr.forget();
         }
-        return answer(launch.exit(), stdout.bytes(), stderr.bytes(), asked);
+    }
+
+    private static void awaitEnd(
+            ExecLaunch launch, CompletableFuture<Boolean> ended, long timeoutSeconds, String asked) {
+        if (!awaitEnd(ended, timeoutSeconds)) {
+            launch.killTree();
+            throw new CriException(
+                    Status.Code.DEADLINE_EXCEEDED,
+                    asked,
+                    "command timed out after " + timeoutSeconds + " s",
+                    "it was killed with its children");
+        }
+        if (Context.current().isCancelled() && launch.exit().isEmpty()) {
+            launch.killTree();
+            throw new CriException(Status.Code.CANCELLED, asked, "the caller has gone", "the command was killed");
+        }
     }
 
     /** False when the time is over first. */
@@ -170,17 +197,26 @@ final class ExecSync {
         private final Fd pipe;
         private Optional<EventLoop.Registration> registration = Optional.empty();
 
+        private final Semaphore keepable;
+
         @GuardedBy("this")
         private final byte[] chunk = new byte[CHUNK_BYTES];
 
         @GuardedBy("this")
-        private final ByteString.Output kept = ByteString.newOutput();
+        private final List<ByteString> kept = new ArrayList<>();
+
+        @GuardedBy("this")
+        private int keptBytes;
+
+        @GuardedBy("this")
+        private boolean full;
 
         @GuardedBy("this")
         private boolean closed;
 
-        Output(Fd pipe) {
+        Output(Fd pipe, Semaphore keepable) {
             this.pipe = pipe;
+            this.keepable = keepable;
             Kernel.setFlags(pipe, Kernel.getFlags(pipe) | O_NONBLOCK);
         }
 
@@ -205,8 +241,22 @@ final class ExecSync {
                 }
                 throw e;
             }
-            kept.write(chunk, 0, Math.min(count, MAX_ANSWER_BYTES - kept.size()));
+            keep(Math.min(count, MAX_ANSWER_BYTES - keptBytes));
             return count;
+        }
+
+        /** Without a hole: once something is dropped, so is all that follows. */
+        @GuardedBy("this")
+        private void keep(int count) {
+            if (count == 0 || full) {
+                return;
+            }
+            if (!keepable.tryAcquire(count)) {
+                full = true;
+                return;
+            }
+            kept.add(ByteString.copyFrom(chunk, 0, count));
+            keptBytes += count;
         }
 
         /** Takes what is there now, no more than a pipe holds, and stops. */
@@ -224,7 +274,14 @@ final class ExecSync {
         }
 
         synchronized ByteString bytes() {
-            return kept.toByteString();
+            return ByteString.copyFrom(kept);
+        }
+
+        /** Gives back what it had of the memory for all. */
+        synchronized void forget() {
+            kept.clear();
+            keepable.release(keptBytes);
+            keptBytes = 0;
         }
     }
 }

@@ -180,7 +180,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
 
     @Override
     public void execSync(ExecSyncRequest request, StreamObserver<ExecSyncResponse> answer) {
-        reply(answer, runtime().execSync().run(request));
+        runtime().execSync().run(request, response -> reply(answer, response));
     }
 
     @Override
