@@ -39,6 +39,8 @@ public final class Main implements Callable<Integer> {
 
     /** Runs one command and ends the JVM with its status. */
     public static void main(String[] arguments) {
+        // Before the first logger is made.
+        System.setProperty("java.util.logging.manager", KeptLoggers.class.getName());
         System.exit(run(arguments));
     }
 
