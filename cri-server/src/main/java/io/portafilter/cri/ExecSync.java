@@ -26,6 +26,7 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -89,11 +90,18 @@ final class ExecSync {
         }
         ContainerPlan plan = lifecycle.plan(container);
         LaunchedContainer launched = record.launched().orElseThrow();
-        ExecRequest exec = new ExecRequest(Places.newId(), request.getCmdList());
+        Duration timeout = Duration.ofSeconds(request.getTimeout());
+        boolean limited = timeout.isPositive() && timeout.compareTo(ExecRequest.LONGEST_START) < 0;
+        ExecRequest exec =
+                new ExecRequest(Places.newId(), request.getCmdList(), limited ? timeout : ExecRequest.LONGEST_START);
         String cgroup = ContainerEnd.cgroupPath(node, container);
+        long begin = System.nanoTime();
         try (ExecLaunch launch = ExecLaunch.start(node.host(), plan, cgroup, launched, exec)) {
             await(launch, request.getTimeout(), asked, reply);
         } catch (LaunchException e) {
+            if (limited && System.nanoTime() - begin >= timeout.toNanos()) {
+                throw timedOut(asked, request.getTimeout());
+            }
             if (e.isExecveError()) {
                 reply.accept(notExecuted(e));
                 return;
@@ -103,6 +111,14 @@ final class ExecSync {
             }
             throw e;
         }
+    }
+
+    private static CriException timedOut(String asked, long timeoutSeconds) {
+        return new CriException(
+                Status.Code.DEADLINE_EXCEEDED,
+                asked,
+                "command timed out after " + timeoutSeconds + " s",
+                "it was killed with its children");
     }
 
     /** As a shell answers for a command that it cannot run. */
@@ -146,11 +162,7 @@ final class ExecSync {
             ExecLaunch launch, CompletableFuture<Boolean> ended, long timeoutSeconds, String asked) {
         if (!awaitEnd(ended, timeoutSeconds)) {
             launch.killTree();
-            throw new CriException(
-                    Status.Code.DEADLINE_EXCEEDED,
-                    asked,
-                    "command timed out after " + timeoutSeconds + " s",
-                    "it was killed with its children");
+            throw timedOut(asked, timeoutSeconds);
         }
         if (Context.current().isCancelled() && launch.exit().isEmpty()) {
             launch.killTree();

@@ -132,8 +132,7 @@ public final class PortafilterServer implements AutoCloseable {
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()))
                     .start();
             process = Optional.of(started);
-            Await.until(
-                    "the server listens on " + socket(), START, () -> !started.isAlive() || accepts());
+            Await.until("the server listens on " + socket(), START, () -> !started.isAlive() || accepts());
             if (!started.isAlive()) {
                 process = Optional.empty();
                 throw new AssertionError("the server ended at once: exit status " + started.exitValue());

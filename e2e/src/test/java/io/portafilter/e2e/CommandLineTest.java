@@ -350,10 +350,12 @@ class CommandLineTest {
     }
 
     @Test
-    void withoutAServerACommandSaysHowToGetOne() {
-        Commands.Outcome outcome = portafilter("ps", "--listen", "unix:///nonexistent/portafilter.sock");
-        assertThat(outcome.status()).isNotZero();
-        assertThat(outcome.stderr()).contains("/nonexistent/portafilter.sock");
-        assertThat(outcome.stdout()).isEmpty();
+    void withoutAServerListsAreReadFromTheRootItself() throws IOException {
+        Path base = live.directory("unserved");
+        Path config = Files.writeString(
+                base.resolve("config.toml"), "root = \"" + base + "/root\"\nstate = \"" + base + "/state\"\n");
+        Commands.Outcome outcome = portafilter("images", "--config", config.toString());
+        assertThat(outcome.status()).as(outcome.stderr()).isZero();
+        assertThat(outcome.stdout().lines()).singleElement().asString().startsWith("IMAGE");
     }
 }

@@ -308,8 +308,8 @@ public final class ContainerLaunch implements AutoCloseable {
             volumes.add(
                     Kernel.fstat(descriptors.at(Slot.of(Slot.Role.MOUNT, i))).mountId());
         }
-        return new PreparedMounts(
-                Kernel.fstat(root).mountId(), Kernel.fstat(devices).mountId(), volumes);
+        FileStatus ours = Kernel.fstat(devices);
+        return new PreparedMounts(Kernel.fstat(root).mountId(), ours.mountId(), ours.device(), volumes);
     }
 
     private static String own(MountPoints points, String target) {

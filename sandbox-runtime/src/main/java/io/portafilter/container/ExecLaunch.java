@@ -21,7 +21,6 @@ import java.util.Optional;
  */
 public final class ExecLaunch implements AutoCloseable {
 
-    private static final Duration EXECUTE_LIMIT = Duration.ofSeconds(20);
     /** A program that has ended before it was looked for: no process has this start time. */
     private static final ProcessRef ENDED = new ProcessRef(Integer.MAX_VALUE, 0);
 
@@ -81,7 +80,7 @@ public final class ExecLaunch implements AutoCloseable {
                         PreparedLaunch.progressMemory());
                 undo.add(() -> killOrphans(launch, cgroup));
                 undo.add(launch::close);
-                launch.status().awaitExecuted(EXECUTE_LIMIT);
+                launch.status().awaitExecuted(exec.startLimit());
                 // Not by the number on the status pipe: a process of the container may have written that.
                 ProcessRef process = launch.monitor().program().orElse(ENDED);
                 if (process.equals(ENDED)) {

@@ -1,5 +1,6 @@
 package io.portafilter.container;
 
+import java.time.Duration;
 import java.util.List;
 
 /**
@@ -7,8 +8,13 @@ import java.util.List;
  *
  * @param id unique, for the names of its files
  * @param arguments the program and its arguments, not empty
+ * @param startLimit how long it may take until the program is executed: a process of the container may stop the one
+ *     that is to become it
  */
-public record ExecRequest(String id, List<String> arguments) {
+public record ExecRequest(String id, List<String> arguments, Duration startLimit) {
+    /** Longer than any machine needs that is not at its end. */
+    public static final Duration LONGEST_START = Duration.ofSeconds(20);
+
     public ExecRequest {
         arguments = List.copyOf(arguments);
     }

@@ -33,6 +33,9 @@ final class MountCheck {
     private final Map<String, MountInfo> top = new HashMap<>();
     private final Set<Integer> expected = new HashSet<>();
     private final List<String> differences = new ArrayList<>();
+    // Paths with nothing on them: there is no such file, or a link of the image leads to another place.
+    private int masksElsewhere;
+    private int readOnlyElsewhere;
 
     private MountCheck(ContainerPlan plan, PreparedMounts prepared, List<MountInfo> mounts) {
         this.plan = plan;
@@ -136,19 +139,23 @@ final class MountCheck {
             if (isThere(root, path)) {
                 differ(path, "a mask", "nothing");
             }
+            masksElsewhere++;
             return;
         }
-        MountInfo devices = byId.get(prepared.devices());
-        boolean file = found.root().equals("/null")
-                && devices != null
-                && found.device().equals(devices.device());
-        boolean directory = found.root().equals(PausePlan.EMPTY) && found.type().equals("tmpfs");
-        if (!file && !directory) {
+        if (!isFileMask(found) && !isDirectoryMask(found)) {
             differ(path, "a mask", describe(found));
             return;
         }
         expected.add(found.id());
-        flags(path, file ? MOUNT_ATTR_NOSUID : MOUNT_ATTR_RDONLY | BARE, found);
+        flags(path, isFileMask(found) ? MOUNT_ATTR_NOSUID : MOUNT_ATTR_RDONLY | BARE, found);
+    }
+
+    private boolean isFileMask(MountInfo mount) {
+        return mount.root().equals("/null") && mount.device().equals(prepared.nullDevice());
+    }
+
+    private static boolean isDirectoryMask(MountInfo mount) {
+        return mount.root().equals(PausePlan.EMPTY) && mount.type().equals("tmpfs") && mount.isReadOnly();
     }
 
     private void readOnly(Fd root, String path) {
@@ -157,6 +164,7 @@ final class MountCheck {
             if (isThere(root, path)) {
                 differ(path, "a read-only mount", "nothing");
             }
+            readOnlyElsewhere++;
             return;
         }
         expected.add(found.id());
@@ -202,10 +210,32 @@ final class MountCheck {
         open.addAll(plan.security().readOnlyPaths());
         for (MountInfo mount : mounts) {
             if (!expected.contains(mount.id())
-                    && open.stream().noneMatch(target -> isBelow(mount.mountPoint(), target))) {
+                    && open.stream().noneMatch(target -> isBelow(mount.mountPoint(), target))
+                    && !isBehindLink(mount)) {
                 differ(mount.mountPoint(), "no more than was planned", describe(mount));
             }
         }
+    }
+
+    /**
+     * Whether it is the mask, or the read-only mount, of a path that is a link in the image (a masked /bin/ls where /bin
+     * leads to /usr/bin): it lies where the link leads. Either takes away from the container only.
+     */
+    private boolean isBehindLink(MountInfo mount) {
+        if (masksElsewhere > 0 && (isFileMask(mount) || isDirectoryMask(mount))) {
+            masksElsewhere--;
+            return true;
+        }
+        if (readOnlyElsewhere > 0 && mount.isReadOnly() && isOfRoot(mount)) {
+            readOnlyElsewhere--;
+            return true;
+        }
+        return false;
+    }
+
+    private boolean isOfRoot(MountInfo mount) {
+        MountInfo root = byId.get(prepared.root());
+        return root != null && mount.device().equals(root.device());
     }
 
     private void flags(String target, long attributes, MountInfo found) {

@@ -1,5 +1,6 @@
 package io.portafilter.container;
 
+import io.portafilter.linux.Device;
 import java.util.List;
 
 /**
@@ -8,9 +9,10 @@ import java.util.List;
  *
  * @param root of the root file system
  * @param devices of the one for /dev
+ * @param nullDevice the file system of the node that masks are made of; not attached where a volume lies on /dev
  * @param volumes in the plan's order
  */
-record PreparedMounts(long root, long devices, List<Long> volumes) {
+record PreparedMounts(long root, long devices, Device nullDevice, List<Long> volumes) {
     PreparedMounts {
         volumes = List.copyOf(volumes);
     }

@@ -71,7 +71,12 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
 
     @MustBeClosed
     ExecLaunch startExec(Host on, String... arguments) {
-        return ExecLaunch.start(on, plan, request.cgroupPath(), launched, new ExecRequest("e", List.of(arguments)));
+        return ExecLaunch.start(
+                on,
+                plan,
+                request.cgroupPath(),
+                launched,
+                new ExecRequest("e", List.of(arguments), ExecRequest.LONGEST_START));
     }
 
     Output exec(String... arguments) {
