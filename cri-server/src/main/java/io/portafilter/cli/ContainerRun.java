@@ -105,6 +105,9 @@ final class ContainerRun {
                     throw new CommandException(
                             ExitStatus.RUN_FAILED,
                             "container " + name() + ": " + Connection.sentence(failure.getStatus()));
+                case IOException failure ->
+                    throw new CommandException(
+                            ExitStatus.RUN_FAILED, "container " + name() + ": its output: " + failure.getMessage());
                 case null, default -> throw new IllegalStateException("container " + name(), e);
             }
         }

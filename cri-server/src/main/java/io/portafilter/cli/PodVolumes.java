@@ -2,8 +2,11 @@ package io.portafilter.cli;
 
 import static io.portafilter.linux.LinuxConstants.AT_SYMLINK_NOFOLLOW;
 import static io.portafilter.linux.LinuxConstants.MNT_DETACH;
+import static io.portafilter.linux.LinuxConstants.O_DIRECTORY;
 import static io.portafilter.linux.LinuxConstants.O_PATH;
 
+import io.portafilter.linux.DirectoryTree;
+import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
@@ -19,7 +22,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * The volumes of one run of a pod on the host, as kubelet makes them: fresh directories and tmpfs mounts for emptyDir,
@@ -60,7 +62,7 @@ final class PodVolumes implements AutoCloseable {
         } catch (CommandException | IOException | RuntimeException e) {
             try {
                 volumes.close();
-            } catch (IOException suppressed) {
+            } catch (RuntimeException suppressed) {
                 e.addSuppressed(suppressed);
             }
             throw e;
@@ -199,7 +201,7 @@ final class PodVolumes implements AutoCloseable {
 
     /** Ends the volumes: unmounts what was mounted and removes what was made. */
     @Override
-    public void close() throws IOException {
+    public void close() {
         subPaths.forEach(Fd::close);
         subPaths.clear();
         for (Path mount : mounted.reversed()) {
@@ -209,19 +211,19 @@ final class PodVolumes implements AutoCloseable {
         removeTree(directory);
     }
 
-    /** Removes a directory with all in it; a link is removed, not followed. */
-    static void removeTree(Path directory) throws IOException {
-        if (!Files.isDirectory(directory, java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
-            Files.deleteIfExists(directory);
-            return;
+    /** Removes a directory with all that containers may have put there; nothing happens when it is gone. */
+    static void removeTree(Path directory) {
+        Path parent = directory.toAbsolutePath().getParent();
+        Path name = directory.getFileName();
+        if (parent == null || name == null) {
+            throw new IllegalArgumentException(directory + " is not removed");
         }
-        List<Path> inside;
-        try (Stream<Path> listed = Files.list(directory)) {
-            inside = listed.toList();
+        try (Fd above = Kernel.open(parent.toString(), O_PATH | O_DIRECTORY)) {
+            DirectoryTree.remove(above, name.toString());
+        } catch (KernelException e) {
+            if (!e.is(Errno.ENOENT)) {
+                throw e;
+            }
         }
-        for (Path path : inside) {
-            removeTree(path);
-        }
-        Files.delete(directory);
     }
 }

@@ -159,6 +159,10 @@ public final class Database implements AutoCloseable {
             throw new StateException("records in " + file + ": closed");
         }
         queue.add(commit);
+        if (closed && queue.remove(commit)) {
+            // Too late for the writer.
+            throw new StateException("records in " + file + ": closed");
+        }
         try {
             boolean _ = commit.done.join();
         } catch (CompletionException e) {
@@ -178,14 +182,14 @@ public final class Database implements AutoCloseable {
 
     private void write() {
         List<Commit> group = new ArrayList<>();
-        while (true) {
+        while (!closed || !queue.isEmpty()) {
             group.clear();
             try {
                 group.add(queue.take());
             } catch (InterruptedException e) {
                 // close() interrupts; what was queued before it is still written.
                 if (queue.isEmpty()) {
-                    return;
+                    continue;
                 }
             }
             queue.drainTo(group);

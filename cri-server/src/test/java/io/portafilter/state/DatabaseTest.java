@@ -21,12 +21,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -225,5 +227,36 @@ class DatabaseTest {
         database.close();
         database.close();
         assertThatThrownBy(() -> database.commit(new Change.RemovePod("p"))).isInstanceOf(StateException.class);
+    }
+
+    @Test
+    void closingAnswersEveryCommitUnderWay() throws InterruptedException, ExecutionException, TimeoutException {
+        for (int round = 0; round < 5; round++) {
+            Database database = Database.open(file());
+            ConcurrentHashMap<String, Boolean> acknowledged = new ConcurrentHashMap<>();
+            List<Future<?>> callers = new ArrayList<>();
+            try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+                for (int caller = 0; caller < 20; caller++) {
+                    String name = round + "-" + caller + "-";
+                    callers.add(threads.submit(() -> {
+                        for (int i = 0; ; i++) {
+                            database.commit(new Change.PutPod(pod(name + i)));
+                            acknowledged.put(name + i, true);
+                        }
+                    }));
+                }
+                while (acknowledged.size() < 100) {
+                    LockSupport.parkNanos(100_000);
+                }
+                database.close();
+                for (Future<?> caller : callers) {
+                    assertThatThrownBy(() -> caller.get(30, TimeUnit.SECONDS)).hasCauseInstanceOf(StateException.class);
+                }
+            }
+            try (Database again = Database.open(file())) {
+                assertThat(acknowledged.keySet())
+                        .allSatisfy(id -> assertThat(again.pod(id)).isPresent());
+            }
+        }
     }
 }
