@@ -4,22 +4,18 @@ import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.shown;
 import static io.portafilter.cri.CriException.unsupported;
 
-import io.portafilter.container.MountRequest;
 import io.portafilter.container.PidMode;
 import io.portafilter.cri.v1.Capability;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.KeyValue;
 import io.portafilter.cri.v1.LinuxContainerSecurityContext;
-import io.portafilter.cri.v1.Mount;
-import io.portafilter.cri.v1.MountPropagation;
 import io.portafilter.cri.v1.NamespaceMode;
 import io.portafilter.cri.v1.NamespaceOption;
 import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.SupplementalGroupsPolicy;
 import io.portafilter.image.ImageConfig;
 import io.portafilter.linux.KernelText;
-import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.CapabilityRequest;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.SecurityRequest;
@@ -27,13 +23,11 @@ import io.portafilter.security.UserRequest;
 import io.portafilter.streaming.LogFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 
 /** CreateContainerRequest to {@link ContainerSpec}: every field is used, known to be harmless, or refused. */
 final class ContainerRequests {
@@ -66,7 +60,7 @@ final class ContainerRequests {
                 StopSignals.effective(config.getStopSignal(), image.stopSignal()),
                 namespaces(security, pod),
                 security(security, pod, image, profiles),
-                mounts(config, pod, files),
+                MountRequests.of(config, pod, files),
                 ResourceRequests.limits(
                         "config.linux.resources", config.getLinux().getResources(), security.getPrivileged()),
                 (int) Fields.inRange(
@@ -350,86 +344,5 @@ final class ContainerRequests {
                 image.user(),
                 security.getSupplementalGroupsList(),
                 policy == SupplementalGroupsPolicy.Strict);
-    }
-
-    private static List<MountRequest> mounts(ContainerConfig config, PodSpec pod, PodFiles files) {
-        List<MountRequest> mounts = new ArrayList<>();
-        Set<String> covered = new HashSet<>();
-        for (int i = 0; i < config.getMountsCount(); i++) {
-            MountRequest mount = mount("config.mounts[" + i + "]", config.getMounts(i), pod);
-            if (!covered.add(mount.containerPath())) {
-                throw invalid(
-                        "config.mounts[" + i + "].container_path",
-                        shown(mount.containerPath()) + " is the place of two mounts",
-                        "give each its own");
-            }
-            mounts.add(mount);
-        }
-        boolean readOnly = config.getLinux().getSecurityContext().getReadonlyRootfs();
-        files.defaults(pod, readOnly).stream()
-                .filter(own -> !covered.contains(own.containerPath()))
-                .forEach(mounts::add);
-        return mounts;
-    }
-
-    private static MountRequest mount(String field, Mount mount, PodSpec pod) {
-        if (mount.hasImage() || !mount.getImageSubPath().isEmpty()) {
-            throw unsupported(
-                    field + ".image",
-                    "an image is asked for as a volume, and this version mounts none",
-                    "leave it out");
-        }
-        if (mount.getMountOptionsCount() > 0) {
-            throw unsupported(
-                    field + ".mount_options",
-                    shown(mount.getMountOptions(0)) + " is asked for, and this version sets none",
-                    "leave them out");
-        }
-        String containerPath = Fields.absolutePath(field + ".container_path", mount.getContainerPath());
-        if (containerPath.equals("/")) {
-            throw invalid(field + ".container_path", "is the root of the container", "give a path below it");
-        }
-        String hostPath = Fields.absolutePath(field + ".host_path", mount.getHostPath());
-        Propagation propagation = propagation(field + ".propagation", mount);
-        if (mount.getRecursiveReadOnly() && !(mount.getReadonly() && propagation == Propagation.PRIVATE)) {
-            throw invalid(
-                    field + ".recursive_read_only",
-                    "is set " + (mount.getReadonly() ? "with propagation" : "without readonly"),
-                    "set readonly, and the propagation PRIVATE");
-        }
-        return new MountRequest(
-                containerPath,
-                Path.of(hostPath),
-                mount.getReadonly(),
-                mount.getRecursiveReadOnly(),
-                propagation,
-                idMapped(field + ".uidMappings", mount, pod));
-    }
-
-    /** A volume is mapped as its pod is, or not at all. */
-    private static boolean idMapped(String field, Mount mount, PodSpec pod) {
-        if (mount.getUidMappingsCount() + mount.getGidMappingsCount() == 0) {
-            return false;
-        }
-        IdMappings ids = new IdMappings(
-                PodRequests.mappings(mount.getUidMappingsList()), PodRequests.mappings(mount.getGidMappingsList()));
-        if (!pod.ids().equals(Optional.of(ids))) {
-            throw invalid(
-                    field,
-                    "and gidMappings differ from the pod's user namespace",
-                    "repeat those of userns_options, or leave them out");
-        }
-        return true;
-    }
-
-    private static Propagation propagation(String field, Mount mount) {
-        MountPropagation asked = mount.getPropagation();
-        return switch (asked) {
-            case PROPAGATION_PRIVATE -> Propagation.PRIVATE;
-            case PROPAGATION_HOST_TO_CONTAINER -> Propagation.HOST_TO_CONTAINER;
-            case PROPAGATION_BIDIRECTIONAL -> Propagation.BIDIRECTIONAL;
-            case UNRECOGNIZED ->
-                throw invalid(field, mount.getPropagationValue() + " is no propagation", "use one that CRI v1 names");
-        };
     }
 }

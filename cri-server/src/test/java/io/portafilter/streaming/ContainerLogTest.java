@@ -1,8 +1,10 @@
 package io.portafilter.streaming;
 
+import static io.portafilter.linux.LinuxConstants.MNT_DETACH;
 import static io.portafilter.linux.LinuxConstants.O_RDWR;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
@@ -285,6 +287,33 @@ class ContainerLogTest {
     void aDirectoryInThePlaceOfTheLogIsAnError() throws IOException {
         Files.createDirectories(file.path());
         assertThatThrownBy(this::open).isInstanceOf(KernelException.class).hasMessageContaining("EISDIR");
+    }
+
+    // ---- the disk is full
+
+    @Test
+    void onAFullDiskLinesAreDroppedAndCountedAndTheWriterNeverWaits() throws IOException {
+        assumeTrue(Kernel.geteuid() == 0, "root is missing: the test mounts a small file system");
+        Path small = Files.createDirectories(file.directory());
+        Kernel.mount("small", small.toString(), "tmpfs", 0, "size=64k");
+        try {
+            ContainerLog log = open();
+            for (int i = 0; i < 100_000; i++) {
+                print(stdout, "line " + i + "\n");
+            }
+            await(() -> log.droppedRecords() > 0);
+            // whole records alone, and none of them cut off
+            assertThat(Files.readString(file.path())).endsWith("\n");
+            assertThat(records()).allMatch(record -> record.matches("stdout F line \\d+"));
+            long written = lines().size();
+            Files.write(file.path(), new byte[0]);
+            print(stdout, "room again\n");
+            await(() -> !lines().isEmpty() && records().getLast().equals("stdout F room again"));
+            log.finish();
+            assertThat(written + log.droppedRecords() + lines().size()).isEqualTo(100_001);
+        } finally {
+            Kernel.umount2(small.toString(), MNT_DETACH);
+        }
     }
 
     // ---- the server is killed
