@@ -1,9 +1,9 @@
 # A hostile process that looks at every other process of its PID namespace as soon as it is there, again and again,
 # and writes down what it should never see. Arguments: the capabilities that are allowed (hexadecimal), the seccomp
-# mode that all must have, a path that only the host has, and seize or look.
+# mode that all must have, a path that only the host has, and look, seize or hold.
 my ($allowed, $mode, $marker, $way) = @ARGV;
 $allowed = hex($allowed);
-my $seize = $way eq "seize";
+my $seize = $way ne "look";
 my (%pids, %seized, %count, %example);
 my $mine = $$;
 sub found { my ($what, $example) = @_; $count{$what}++; $example{$what} //= $example; }
@@ -51,6 +51,8 @@ until (-e "/orders/stop") {
       $seized{$pid} = 1;
       inspect($pid, "seized");
       kill(9, $pid);
+      # Its tracer must wait for it, or its parent never hears of its end; __WALL. The one who holds does not.
+      waitpid($pid, 0x40000000) unless $way eq "hold";
     }
   }
 }
