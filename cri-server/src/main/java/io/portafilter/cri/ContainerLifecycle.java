@@ -1,13 +1,11 @@
 package io.portafilter.cri;
 
-import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.precondition;
 import static io.portafilter.linux.LinuxConstants.EPOLLIN;
 import static io.portafilter.linux.LinuxConstants.EPOLLONESHOT;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Status;
-import io.portafilter.cgroup.Cgroup;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ContainerPlan;
 import io.portafilter.container.ContainerRequest;
@@ -19,10 +17,8 @@ import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.StartContainerRequest;
 import io.portafilter.image.ImageConfig;
 import io.portafilter.image.ImageStore.LeasedImage;
-import io.portafilter.linux.Errno;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
-import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
@@ -42,9 +38,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /**
  * Creates, starts, stops and removes containers: CREATED, RUNNING, EXITED, never back. What happens when a container
@@ -53,24 +46,19 @@ import java.util.concurrent.TimeoutException;
 final class ContainerLifecycle {
 
     private static final Logger LOG = System.getLogger(ContainerLifecycle.class.getName());
-    private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
-
-    /** More would be no wait but for ever. */
-    private static final Duration LONGEST_GRACE = Duration.ofDays(3650);
 
     private final Node node;
     private final LiveTable<LivePod> pods;
     private final LiveTable<LiveContainer> containers;
     private final ContainerEnd end;
-
-    /** The start of a container, as what is under way. */
-    private record Starting(String id) {}
+    private final ContainerStop stop;
 
     ContainerLifecycle(Node node, LiveTable<LivePod> pods, LiveTable<LiveContainer> containers) {
         this.node = node;
         this.pods = pods;
         this.containers = containers;
         this.end = new ContainerEnd(node);
+        this.stop = new ContainerStop(node, containers);
     }
 
     // ---- create
@@ -267,7 +255,7 @@ final class ContainerLifecycle {
         StartContainerRequest request = StartContainerRequest.newBuilder()
                 .setContainerId(container.id())
                 .build();
-        String _ = node.inFlight().run(new Starting(container.id()), asked, request, flight -> {
+        String _ = node.inFlight().run(new ContainerStop.Starting(container.id()), asked, request, flight -> {
             start(flight, container, asked);
             return container.id();
         });
@@ -334,25 +322,17 @@ final class ContainerLifecycle {
                     .filter(launch -> launch.launched().init().isAlive())
                     .isPresent();
             if (!alive) {
-                unprepare(container);
+                ContainerStop.unprepare(container);
                 prepare(container, pod, undo);
             }
             undo.forget();
         }
     }
 
-    /** Ends a prepared process, if there is one, and closes its log. */
-    private static void unprepare(LiveContainer container) {
-        container.log().ifPresent(ContainerLog::close);
-        container.log(Optional.empty());
-        container.prepared().ifPresent(ContainerLaunch::close);
-        container.prepared(Optional.empty());
-    }
-
     private void failStart(LiveContainer container, RuntimeException cause) {
         try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
             held.require(container.id());
-            unprepare(container);
+            ContainerStop.unprepare(container);
             String message = Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString);
             node.database()
                     .commit(new Change.PutContainer(
@@ -387,99 +367,14 @@ final class ContainerLifecycle {
 
     // ---- stop
 
-    /**
-     * Stops a container: unknown or not running ones are stopped already.
-     *
-     * @param timeoutSeconds how long after the stop signal its processes are killed; 0 kills at once
-     */
+    /** {@link ContainerStop#stop(String, long)}. */
     void stop(String idOrPrefix, long timeoutSeconds) {
-        if (timeoutSeconds < 0) {
-            throw invalid("timeout", timeoutSeconds + " is negative", "give seconds, 0 to kill at once");
-        }
-        containers.find(idOrPrefix).ifPresent(container -> {
-            node.inFlight().awaitNone(new Starting(container.id()));
-            stop(container, Duration.ofSeconds(Math.min(timeoutSeconds, LONGEST_GRACE.toSeconds())));
-        });
+        stop.stop(idOrPrefix, timeoutSeconds);
     }
 
-    /** Holds no lock over the grace period; whoever's time is over first kills. */
-    private void stop(LiveContainer container, Duration grace) {
-        if (!isRunning(container)) {
-            return;
-        }
-        if (grace.isPositive()) {
-            if (container.sendsStopSignal()) {
-                signal(container, container.spec().stopSignal());
-            }
-            if (awaitExit(container, grace)) {
-                return;
-            }
-        }
-        kill(container);
-    }
-
-    private boolean isRunning(LiveContainer container) {
-        return node.database()
-                .container(container.id())
-                .filter(record -> record.state() == ContainerState.RUNNING)
-                .isPresent();
-    }
-
-    private void signal(LiveContainer container, int signal) {
-        try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
-            held.require(container.id());
-            container.running().ifPresent(running -> {
-                try {
-                    Kernel.pidfdSendSignal(running.init(), signal);
-                } catch (KernelException e) {
-                    if (!e.is(Errno.ESRCH)) {
-                        throw e;
-                    }
-                }
-            });
-        }
-    }
-
-    /** Kills all its processes, frozen, stopped or not, and waits until its end is recorded. */
-    private void kill(LiveContainer container) {
-        Cgroup cgroup = Cgroup.at(node.host().cgroups(), cgroupPath(container));
-        container.killing(cgroup.oomKills());
-        cgroup.kill(KILL_LIMIT);
-        if (!awaitExit(container, KILL_LIMIT)) {
-            throw precondition(
-                    "container " + container.id(),
-                    "its processes are killed, but its end is not seen after " + KILL_LIMIT.toSeconds() + " s",
-                    "look for what its processes wait for in the kernel, then try again");
-        }
-    }
-
-    private static boolean awaitExit(LiveContainer container, Duration limit) {
-        try {
-            return container.exited().get(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            return false;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new CriException(
-                    Status.Code.UNAVAILABLE, "container " + container.id(), "the server is ending", "try again", e);
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("the end of container " + container.id() + " was not recorded", e);
-        }
-    }
-
-    /** Kills all containers of a pod that has stopped, and ends those that wait at their gate. */
+    /** {@link ContainerStop#stopAll}. */
     void stopAll(String podId) {
-        List<LiveContainer> all = ofPod(podId);
-        for (LiveContainer container : all) {
-            node.inFlight().awaitNone(new Starting(container.id()));
-            if (!isRunning(container)) {
-                try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
-                    held.require(container.id());
-                    unprepare(container);
-                }
-            }
-        }
-        all.forEach(container -> stop(container, Duration.ZERO));
+        stop.stopAll(ofPod(podId));
     }
 
     List<LiveContainer> ofPod(String podId) {
@@ -510,11 +405,11 @@ final class ContainerLifecycle {
 
     private void remove(LiveContainer container) {
         String asked = "RemoveContainer " + container.id();
-        if (node.inFlight().isFlying(new Starting(container.id()))) {
+        if (node.inFlight().isFlying(new ContainerStop.Starting(container.id()))) {
             throw precondition(asked, "it is being started", "try again when it has");
         }
-        if (isRunning(container)) {
-            kill(container);
+        if (stop.isRunning(container)) {
+            stop.kill(container);
         }
         try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
             held.require(container.id());
@@ -522,7 +417,7 @@ final class ContainerLifecycle {
             if (record.isEmpty()) {
                 return;
             }
-            unprepare(container);
+            ContainerStop.unprepare(container);
             ContainerEnd.removeCgroup(node, container);
             Directories.remove(node.places().containerState(container.id()));
             Directories.remove(node.places().containerFiles(container.id()));
@@ -541,7 +436,7 @@ final class ContainerLifecycle {
     void reopenLog(String idOrPrefix) {
         LiveContainer container = containers.require(idOrPrefix);
         Optional<ContainerLog> log = container.log();
-        if (!isRunning(container) || log.isEmpty()) {
+        if (!stop.isRunning(container) || log.isEmpty()) {
             throw precondition(
                     "ReopenContainerLog " + container.id(),
                     "the container is not running",
