@@ -192,7 +192,7 @@ final class PodLifecycle {
                         "look at what holds it, then try again");
             }
         });
-        removeCgroup(pod);
+        release(pod);
         Directories.remove(node.places().podState(pod.id()));
         if (was) {
             LOG.log(Level.INFO, "pod.stopped pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
@@ -231,7 +231,6 @@ final class PodLifecycle {
                 return;
             }
             containers.requireNone(pod.id());
-            removeOwnCgroup(pod);
             Directories.remove(node.places().podFiles(pod.id()));
             node.database().commit(new Change.RemovePod(pod.id()));
             pods.remove(pod);
@@ -274,8 +273,9 @@ final class PodLifecycle {
         return monitor.isPresent();
     }
 
-    /** Ends what an earlier server may have left of a pod that is NOTREADY. */
+    /** Ends what is left of a pod that is NOTREADY; an earlier server may have got no further. */
     void release(LivePod pod) {
         removeCgroup(pod);
+        removeOwnCgroup(pod);
     }
 }
