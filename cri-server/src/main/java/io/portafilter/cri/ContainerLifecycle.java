@@ -12,6 +12,7 @@ import io.portafilter.container.ContainerRequest;
 import io.portafilter.container.LaunchedContainer;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
+import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.StartContainerRequest;
@@ -101,7 +102,7 @@ final class ContainerLifecycle {
         String image = request.getConfig().getImage().getImage();
         String id = Places.newId();
         try (LeasedImage leased = lease(image);
-                Undo undo = new Undo()) {
+                Rollback undo = new Rollback()) {
             ImageConfig imageConfig = ImageConfig.parse(leased.image().config().toByteArray());
             SeccompFiles profiles = new SeccompFiles(node.places().containerState(id));
             ContainerSpec spec =
@@ -159,7 +160,7 @@ final class ContainerLifecycle {
 
     /** Brings the container's process to its gate and opens its log. */
     @SuppressWarnings("MustBeClosedChecker") // the container owns both
-    private void prepare(LiveContainer container, LivePod pod, Undo undo) {
+    private void prepare(LiveContainer container, LivePod pod, Rollback undo) {
         ContainerLaunch launch = ContainerLaunch.prepare(
                 node.host(), launchRequest(container), launched(requireReady(pod, "CreateContainer")));
         undo.add(() -> {
@@ -315,7 +316,7 @@ final class ContainerLifecycle {
     /** A container whose prepared process went away with an earlier server, or was ended by somebody. */
     private void prepareAnewIfNeeded(LiveContainer container, LivePod pod) {
         try (ContainerLock.Held held = node.containerLock().hold(container.id());
-                Undo undo = new Undo()) {
+                Rollback undo = new Rollback()) {
             held.require(container.id());
             boolean alive = container
                     .prepared()

@@ -10,6 +10,7 @@ import io.netty.channel.unix.DomainSocketAddress;
 import io.portafilter.config.Config;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.Host;
+import io.portafilter.container.Rollback;
 import io.portafilter.image.ImageStore;
 import io.portafilter.image.RegistryOptions;
 import io.portafilter.linux.EventLoop;
@@ -55,12 +56,12 @@ public final class CriServer implements AutoCloseable {
             java.util.logging.Logger.getLogger("io.netty.bootstrap");
 
     private final Config config;
-    private final Undo parts;
+    private final Rollback parts;
     private final Recovered recovered;
     private final Server server;
     private final Thread takeOver;
 
-    private CriServer(Config config, Undo parts, Recovered recovered, Server server, Thread takeOver) {
+    private CriServer(Config config, Rollback parts, Recovered recovered, Server server, Thread takeOver) {
         this.config = config;
         this.parts = parts;
         this.recovered = recovered;
@@ -77,7 +78,7 @@ public final class CriServer implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // closed with the server
     public static CriServer start(Config config) {
         NETTY_OPTIONS.setLevel(java.util.logging.Level.SEVERE);
-        Undo parts = new Undo();
+        Rollback parts = new Rollback();
         try {
             ServerLock lock = ServerLock.take(config.root(), config.state(), config.listen());
             parts.add(lock::close);
@@ -93,7 +94,7 @@ public final class CriServer implements AutoCloseable {
         }
     }
 
-    private static void closeAfter(Undo parts, RuntimeException cause) {
+    private static void closeAfter(Rollback parts, RuntimeException cause) {
         try {
             parts.close();
         } catch (RuntimeException e) {
@@ -110,7 +111,7 @@ public final class CriServer implements AutoCloseable {
         }
     }
 
-    private static Server listen(Config config, Recovered recovered, Undo parts) {
+    private static Server listen(Config config, Recovered recovered, Rollback parts) {
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
         parts.add(() -> group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS));
         ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
@@ -154,7 +155,7 @@ public final class CriServer implements AutoCloseable {
     }
 
     @SuppressWarnings("MustBeClosedChecker") // closed with the server
-    private static void takeOver(Config config, Recovered recovered, Undo parts) {
+    private static void takeOver(Config config, Recovered recovered, Rollback parts) {
         try {
             Database database = Database.open(config.root().resolve("portafilter.db"));
             parts.add(database::close);

@@ -8,6 +8,7 @@ import io.portafilter.cgroup.Cgroup;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
 import io.portafilter.container.PodLaunch;
+import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.state.Bytes;
@@ -73,7 +74,7 @@ final class PodLifecycle {
         String id = Places.newId();
         Places places = node.places();
         LivePod pod = new LivePod(id, request, spec, new PodFiles(places.podFiles(id), nodeName));
-        try (Undo undo = new Undo()) {
+        try (Rollback undo = new Rollback()) {
             flight.stage("making its directories");
             undo.add(() -> Directories.remove(places.podState(id)));
             Directories.make(places.podState(id));

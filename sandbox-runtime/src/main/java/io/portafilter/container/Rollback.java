@@ -4,20 +4,20 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 
 /**
- * What has to be undone if a launch fails: in reverse order, each step even if an earlier one failed. Used in a
+ * What has to be undone if a launch or a call fails: in reverse order, each step even if an earlier one failed. Used in a
  * try-with-resources statement; {@link #forget()} commits.
  */
-final class Rollback implements AutoCloseable {
+public final class Rollback implements AutoCloseable {
 
     private final Deque<Runnable> steps = new ArrayDeque<>();
 
-    /** Undoes {@code step} unless the launch succeeds. */
-    void add(Runnable step) {
+    /** Undoes {@code step} unless all succeeds. */
+    public void add(Runnable step) {
         steps.push(step);
     }
 
     /** Everything stays. */
-    void forget() {
+    public void forget() {
         steps.clear();
     }
 
