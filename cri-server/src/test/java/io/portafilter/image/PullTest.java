@@ -373,10 +373,12 @@ class PullTest {
         registry.breaks.set(0);
         fixture.close();
         fixture = StoreFixture.open(root.resolve("lib"), once);
+        int before = registry.requests.size();
 
         fixture.pull(registry.reference("1"));
 
-        assertThat(registry.requests.getLast().header("Range")).isPresent();
+        assertThat(registry.requests.subList(before, registry.requests.size()))
+                .anyMatch(request -> request.header("Range").isPresent());
         assertThat(fixture.leftovers()).isEmpty();
     }
 

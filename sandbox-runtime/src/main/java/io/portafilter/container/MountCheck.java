@@ -138,8 +138,9 @@ final class MountCheck {
         if (found == null) {
             if (isThere(root, path)) {
                 differ(path, "a mask", "nothing");
+            } else if (ProgramWriter.mayFollowLinks(path)) {
+                masksElsewhere++;
             }
-            masksElsewhere++;
             return;
         }
         if (!isFileMask(found) && !isDirectoryMask(found)) {
@@ -163,8 +164,9 @@ final class MountCheck {
         if (found == null) {
             if (isThere(root, path)) {
                 differ(path, "a read-only mount", "nothing");
+            } else if (ProgramWriter.mayFollowLinks(path)) {
+                readOnlyElsewhere++;
             }
-            readOnlyElsewhere++;
             return;
         }
         expected.add(found.id());
