@@ -601,7 +601,7 @@ class LaunchRulesTest {
                 .directory("real")
                 .file("real/file", "kept\n")
                 .symlink("link", "/real/file")
-                .symlink("also", "real")));
+                .symlink("also", "tmp")));
         Container container = live.pod()
                 .run()
                 .container(image)
