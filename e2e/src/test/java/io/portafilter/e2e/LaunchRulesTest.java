@@ -729,7 +729,8 @@ class LaunchRulesTest {
             Files.writeString(group.resolve("cgroup.freeze"), "1");
         }
         assertTimeoutPreemptively(PATIENCE, () -> container.stop(Duration.ofSeconds(1)));
-        assertThat(container.status().getExitCode()).isEqualTo(137);
+        // Thawed to be killed, it may still take the stop signal that waited for it.
+        assertThat(container.status().getExitCode()).isIn(137, 143);
     }
 
     // Rule 12: standard streams belong to the container alone.
