@@ -40,7 +40,7 @@ until (-e "/orders/stop") {
       for my $fd (grep { /^\d+$/ } readdir($fds)) {
         my $to = readlink("/proc/$pid/fd/$fd") // next;
         # The progress page is open until it is mapped; nobody trusts what it says.
-        next if $to =~ m{^/memfd:progress } || $to =~ m{/state/containers/[0-9a-f]+/progress$};
+        next if $to =~ m{^/memfd:progress } || $to =~ m{/containers/[0-9a-f]+/progress$};
         found("descriptor", "pid $pid fd $fd $to")
           if $to =~ m{^(/sys/fs/cgroup|/memfd:|/tmp/pf-e2e|net:|mnt:|pid:|user:|ipc:|uts:|cgroup:)};
       }

@@ -113,14 +113,13 @@ public record Host(
         if (serverPid > 0) {
             ProcessHandle.of(serverPid).ifPresent(p -> p.descendants().forEach(d -> ours.add(d.pid())));
         }
-        String base = server.base().toString();
         for (Path directory : list(PROC)) {
             String number = directory.getFileName().toString();
             if (!number.chars().allMatch(Character::isDigit)) {
                 continue;
             }
             long pid = Long.parseLong(number);
-            if (pid != serverPid && pid != ProcessHandle.current().pid() && belongs(directory, server, base)) {
+            if (pid != serverPid && pid != ProcessHandle.current().pid() && belongs(directory, server)) {
                 ours.add(pid);
             }
         }
@@ -131,7 +130,7 @@ public record Host(
                 .toList();
     }
 
-    private static boolean belongs(Path directory, PortafilterServer server, String base) {
+    private static boolean belongs(Path directory, PortafilterServer server) {
         try {
             if (Files.readString(directory.resolve("cgroup")).contains(server.cgroupParent() + "/")) {
                 return true;
@@ -145,7 +144,8 @@ public record Host(
                 && list(directory.resolve("fd")).stream()
                         .map(Host::link)
                         .flatMap(Optional::stream)
-                        .anyMatch(target -> target.startsWith(base + "/"));
+                        .map(Path::of)
+                        .anyMatch(target -> target.startsWith(server.base()) || target.startsWith(server.state()));
     }
 
     /** Directories below a cgroup parent, the parent itself too, in every hierarchy; parents before children. */

@@ -29,13 +29,18 @@ public final class PortafilterServer implements AutoCloseable {
     private static final Duration START = Duration.ofSeconds(30);
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
+    /** What /run is on a host with systemd; the bare directory stands in where it is none. */
+    private static final Path TMPFS = Path.of("/dev/shm");
+
     private final Path base;
+    private final Path state;
     private final String cgroupParent;
     private Optional<Process> process = Optional.empty();
     private Optional<Cri> cri = Optional.empty();
 
-    private PortafilterServer(Path base, String cgroupParent) {
+    private PortafilterServer(Path base, Path state, String cgroupParent) {
         this.base = base;
+        this.state = state;
         this.cgroupParent = cgroupParent;
     }
 
@@ -48,18 +53,19 @@ public final class PortafilterServer implements AutoCloseable {
     public static PortafilterServer configured(String moreToml) {
         try {
             Path base = Files.createTempDirectory("pf-e2e-");
+            Path state = Files.isWritable(TMPFS) ? TMPFS.resolve(base.getFileName()) : base.resolve("state");
             String parent = "/pf-e2e-" + ProcessHandle.current().pid() + "-" + NUMBER.incrementAndGet();
             Files.createDirectories(base.resolve("certs.d"));
             Files.createDirectories(base.resolve("logs"));
             Files.writeString(base.resolve("config.toml"), """
                     root = "%1$s/root"
-                    state = "%1$s/state"
-                    listen = "unix://%1$s/state/portafilter.sock"
+                    state = "%3$s"
+                    listen = "unix://%3$s/portafilter.sock"
                     cgroup_parent = "%2$s"
                     registry_config_path = ["%1$s/certs.d"]
                     stream_address = "127.0.0.1:0"
-                    """.formatted(base, parent) + moreToml);
-            return new PortafilterServer(base, parent);
+                    """.formatted(base, parent, state) + moreToml);
+            return new PortafilterServer(base, state, parent);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -80,7 +86,7 @@ public final class PortafilterServer implements AutoCloseable {
     }
 
     public Path state() {
-        return base.resolve("state");
+        return state;
     }
 
     public Path socket() {

@@ -9,7 +9,7 @@ import java.util.Map;
  * A control group: the processes of one container, what they may use and what they used.
  *
  * <p>Its path means the same cgroup in every hierarchy that it has a part in. Objects hold nothing open; several may
- * stand for the same cgroup. Errors are {@link CgroupRefusal} and {@link io.portafilter.linux.KernelException}.
+ * stand for the same cgroup, but one may not know of what another has changed since: ask for a new one. Errors are {@link CgroupRefusal} and {@link io.portafilter.linux.KernelException}.
  */
 public sealed interface Cgroup permits CgroupV1, CgroupV2 {
     /**
@@ -40,7 +40,7 @@ public sealed interface Cgroup permits CgroupV1, CgroupV2 {
     static Cgroup at(CgroupHierarchy hierarchy, String path) {
         CgroupPath checked = new CgroupPath(path);
         return switch (hierarchy) {
-            case CgroupHierarchy.V1 v1 -> new CgroupV1(v1, checked);
+            case CgroupHierarchy.V1 v1 -> CgroupV1.at(v1, checked);
             case CgroupHierarchy.V2 v2 -> new CgroupV2(v2, checked);
         };
     }

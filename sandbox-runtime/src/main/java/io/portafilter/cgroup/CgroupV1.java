@@ -29,18 +29,31 @@ final class CgroupV1 implements Cgroup {
     private final CgroupHierarchy.V1 hierarchy;
     private final CgroupPath path;
 
-    CgroupV1(CgroupHierarchy.V1 hierarchy, CgroupPath path) {
+    /** The hierarchies that it has a directory in. */
+    private List<CgroupHierarchy.Mount> joined;
+
+    private CgroupV1(CgroupHierarchy.V1 hierarchy, CgroupPath path, List<CgroupHierarchy.Mount> joined) {
         this.hierarchy = hierarchy;
         this.path = path;
+        this.joined = joined;
+    }
+
+    static CgroupV1 at(CgroupHierarchy.V1 hierarchy, CgroupPath path) {
+        CgroupV1 cgroup = new CgroupV1(hierarchy, path, List.of());
+        cgroup.lookAgain();
+        return cgroup;
+    }
+
+    private void lookAgain() {
+        joined = hierarchy.mounts().stream().filter(mount -> in(mount).exists()).toList();
     }
 
     static CgroupV1 create(CgroupHierarchy.V1 hierarchy, CgroupPath path, CgroupLimits limits) {
-        CgroupV1 cgroup = new CgroupV1(hierarchy, path);
+        CgroupV1 cgroup = new CgroupV1(hierarchy, path, mountsFor(hierarchy, limits));
         CreatedDirectories created = new CreatedDirectories();
         try {
-            List<CgroupHierarchy.Mount> joined = cgroup.mountsFor(limits);
             for (CgroupHierarchy.Mount mount : hierarchy.mounts()) {
-                if (joined.contains(mount)) {
+                if (cgroup.joined.contains(mount)) {
                     cgroup.makeLeaf(mount, created);
                 } else {
                     cgroup.in(mount).remove(); // from a cgroup of this path that was left behind
@@ -56,10 +69,10 @@ final class CgroupV1 implements Cgroup {
     }
 
     static CgroupV1 ensure(CgroupHierarchy.V1 hierarchy, CgroupPath path) {
-        CgroupV1 cgroup = new CgroupV1(hierarchy, path);
+        CgroupV1 cgroup = new CgroupV1(hierarchy, path, mountsFor(hierarchy, CgroupLimits.NONE));
         CreatedDirectories created = new CreatedDirectories();
         try {
-            for (CgroupHierarchy.Mount mount : cgroup.mountsFor(CgroupLimits.NONE)) {
+            for (CgroupHierarchy.Mount mount : cgroup.joined) {
                 created.make(mount.directory(), path, directory -> prepare(mount, directory));
             }
         } catch (RuntimeException e) {
@@ -102,10 +115,6 @@ final class CgroupV1 implements Cgroup {
         }
     }
 
-    private List<CgroupHierarchy.Mount> mountsFor(CgroupLimits limits) {
-        return mountsFor(hierarchy, limits);
-    }
-
     static List<CgroupHierarchy.Mount> mountsFor(CgroupHierarchy.V1 hierarchy, CgroupLimits limits) {
         List<String> controllers = new ArrayList<>(ALWAYS_JOINED);
         if (!limits.cpusetCpus().isEmpty() || !limits.cpusetMems().isEmpty()) {
@@ -140,7 +149,7 @@ final class CgroupV1 implements Cgroup {
 
     @Override
     public boolean exists() {
-        return !directories().isEmpty();
+        return !joined.isEmpty();
     }
 
     @Override
@@ -151,7 +160,7 @@ final class CgroupV1 implements Cgroup {
         CreatedDirectories created = new CreatedDirectories();
         Journal journal = Journal.ofUpdate();
         try {
-            for (CgroupHierarchy.Mount mount : mountsFor(limits)) {
+            for (CgroupHierarchy.Mount mount : mountsFor(hierarchy, limits)) {
                 join(mount, created);
             }
             new LimitsV1(this, limits, journal).write();
@@ -159,6 +168,8 @@ final class CgroupV1 implements Cgroup {
             journal.undo(e);
             created.undo(e);
             throw e;
+        } finally {
+            lookAgain();
         }
     }
 
@@ -279,7 +290,7 @@ final class CgroupV1 implements Cgroup {
             if (round > KILLS_WITHOUT_FREEZING) {
                 killFrozen();
             } else {
-                Sweep.kill(this::allProcesses);
+                Sweep.kill(left, this::allProcesses);
             }
             awaitFewer(left, end);
         }
@@ -289,18 +300,18 @@ final class CgroupV1 implements Cgroup {
         Optional<CgroupDirectory> freezer = directory("freezer");
         try {
             freezer.filter(CgroupDirectory::exists).ifPresent(each -> each.write("freezer.state", "FROZEN"));
-            Sweep.kill(this::allProcesses);
+            Sweep.kill(allProcesses(), this::allProcesses);
         } finally {
             thaw();
         }
     }
 
-    /** Until those that were killed are gone; the next round looks who came since. */
+    /** Until those that were killed are gone from the first hierarchy; the next round looks in all who came since. */
     private void awaitFewer(Set<Integer> killed, Deadline end) {
         end.hasten();
         Deadline patience = new Deadline(Duration.ofMillis(100));
         while (!end.isOver() && !patience.isOver()) {
-            Set<Integer> left = allProcesses();
+            Set<Integer> left = directories().getFirst().processes();
             if (left.stream().noneMatch(killed::contains)) {
                 return;
             }
@@ -311,9 +322,11 @@ final class CgroupV1 implements Cgroup {
     @Override
     public void remove(Duration deadline) {
         Deadline end = new Deadline(deadline);
-        for (CgroupDirectory directory : directories()) {
-            removeOne(directory, end);
+        // in all: another object may have made it part of more
+        for (CgroupHierarchy.Mount mount : hierarchy.mounts()) {
+            removeOne(in(mount), end);
         }
+        joined = List.of();
     }
 
     private void removeOne(CgroupDirectory directory, Deadline end) {
@@ -337,11 +350,7 @@ final class CgroupV1 implements Cgroup {
     @Override
     public Map<String, String> expectedProcLines() {
         Map<String, String> lines = new LinkedHashMap<>();
-        for (CgroupHierarchy.Mount mount : hierarchy.mounts()) {
-            if (in(mount).exists()) {
-                lines.put(mount.line(), mount.shownPath(path.value()));
-            }
-        }
+        joined.forEach(mount -> lines.put(mount.line(), mount.shownPath(path.value())));
         return lines;
     }
 
@@ -354,12 +363,8 @@ final class CgroupV1 implements Cgroup {
         return new CgroupDirectory(mount.directory() + path.value());
     }
 
-    /** Its directories that are there. */
     private List<CgroupDirectory> directories() {
-        return hierarchy.mounts().stream()
-                .map(this::in)
-                .filter(CgroupDirectory::exists)
-                .toList();
+        return joined.stream().map(this::in).toList();
     }
 
     static String named(Set<Integer> pids) {

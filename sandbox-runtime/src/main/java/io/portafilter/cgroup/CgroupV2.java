@@ -209,7 +209,7 @@ final class CgroupV2 implements Cgroup {
         // before Linux 5.14: whoever forks faster than we kill is stopped first
         directory.write("cgroup.freeze", "1");
         try {
-            Sweep.kill(directory::processes);
+            Sweep.kill(directory.processes(), directory::processes);
         } finally {
             directory.write("cgroup.freeze", "0");
         }

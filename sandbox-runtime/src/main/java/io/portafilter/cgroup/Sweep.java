@@ -22,24 +22,26 @@ final class Sweep {
 
     /**
      * Sends SIGKILL to each process listed. A number may have passed to a process outside between listing and opening:
-     * only who is still listed while held by a descriptor is killed.
+     * only who is still a member while held by a descriptor is killed.
+     *
+     * @param members lists them anew
      */
-    static void kill(Supplier<Set<Integer>> list) {
-        List<Integer> pids = List.copyOf(list.get());
+    static void kill(Set<Integer> listed, Supplier<Set<Integer>> members) {
+        List<Integer> pids = List.copyOf(listed);
         for (int from = 0; from < pids.size(); from += BATCH) {
-            killBatch(pids.subList(from, Math.min(from + BATCH, pids.size())), list);
+            killBatch(pids.subList(from, Math.min(from + BATCH, pids.size())), members);
         }
     }
 
-    private static void killBatch(List<Integer> pids, Supplier<Set<Integer>> list) {
+    private static void killBatch(List<Integer> pids, Supplier<Set<Integer>> members) {
         List<Held> held = new ArrayList<>();
         try {
             for (int pid : pids) {
                 hold(pid, held);
             }
-            Set<Integer> members = list.get();
+            Set<Integer> present = members.get();
             for (Held one : held) {
-                if (members.contains(one.pid)) {
+                if (present.contains(one.pid)) {
                     kill(one.process);
                 }
             }

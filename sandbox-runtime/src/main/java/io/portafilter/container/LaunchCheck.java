@@ -63,7 +63,7 @@ final class LaunchCheck {
             check.namespaces(process, pod);
             check.differences.addAll(MountCheck.compare(plan, mounts, process));
             check.inherited(process, status);
-            check.same("cgroups", cgroup.expectedProcLines(), lines(process.read("cgroup"), cgroup));
+            check.cgroups(cgroup.expectedProcLines(), process.read("cgroup"));
             check.same("working directory", MountCheck.normalized(plan.workingDirectory()), process.link("cwd"));
         }
         check.finish();
@@ -202,15 +202,15 @@ final class LaunchCheck {
         }
     }
 
-    private static Map<String, String> lines(String text, Cgroup cgroup) {
+    private void cgroups(Map<String, String> asked, String text) {
         Map<String, String> found = new HashMap<>();
         for (String line : text.lines().toList()) {
             String[] fields = line.split(":", 3);
-            if (fields.length == 3 && cgroup.expectedProcLines().containsKey(fields[1])) {
+            if (fields.length == 3 && asked.containsKey(fields[1])) {
                 found.put(fields[1], fields[2]);
             }
         }
-        return found;
+        same("cgroups", asked, found);
     }
 
     private void same(String what, Object asked, Object kernel) {

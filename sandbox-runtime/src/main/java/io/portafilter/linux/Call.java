@@ -2,7 +2,7 @@ package io.portafilter.linux;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.MustBeClosed;
-import com.sun.jna.LastErrorException;
+import com.sun.jna.Native;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +22,8 @@ final class Call implements AutoCloseable {
 
     private static final int SLAB_BYTES = 16 * 1024;
     private static final int MAX_ARGUMENTS = 6;
+    /** The kernel's own bound between error numbers and results (MAX_ERRNO of its err.h). */
+    private static final int MAX_ERRNO = 4095;
     /** The most that one read or write moves through memory of ours. */
     private static final int TRANSFER_BYTES = 64 * 1024;
 
@@ -154,13 +156,12 @@ final class Call implements AutoCloseable {
     @CanIgnoreReturnValue
     long run() {
         while (true) {
-            try {
-                return attempt();
-            } catch (LastErrorException e) {
-                Errno errno = Errno.of(e.getErrorCode());
-                if (!errno.equals(Errno.EINTR)) {
-                    throw failed(errno, Optional.empty());
-                }
+            long result = attempt();
+            if (result >= 0 || -result > MAX_ERRNO) {
+                return result;
+            }
+            if (-result != Errno.EINTR.number()) {
+                throw failed(Errno.of((int) -result), Optional.empty());
             }
         }
     }
@@ -168,11 +169,11 @@ final class Call implements AutoCloseable {
     /** Makes the call once: a signal makes it fail with EINTR. */
     @CanIgnoreReturnValue
     long runOnce() {
-        try {
-            return attempt();
-        } catch (LastErrorException e) {
-            throw failed(Errno.of(e.getErrorCode()), Optional.empty());
+        long result = attempt();
+        if (result < 0 && -result <= MAX_ERRNO) {
+            throw failed(Errno.of((int) -result), Optional.empty());
         }
+        return result;
     }
 
     @CanIgnoreReturnValue
@@ -185,8 +186,9 @@ final class Call implements AutoCloseable {
         return Fd.own((int) run());
     }
 
-    private long attempt() throws LastErrorException {
-        return Libc.syscall(
+    /** The result or the negative error number, as the kernel itself returns them. */
+    private long attempt() {
+        long result = Libc.syscall(
                 systemCall.number(Architecture.current()),
                 arguments[0],
                 arguments[1],
@@ -194,6 +196,8 @@ final class Call implements AutoCloseable {
                 arguments[3],
                 arguments[4],
                 arguments[5]);
+        // Nothing may come between: see Libc. LastErrorException would do, at ten times the price of a failing call.
+        return result == -1 ? -Native.getLastError() : result;
     }
 
     KernelException failed(Errno errno, Optional<String> detail) {

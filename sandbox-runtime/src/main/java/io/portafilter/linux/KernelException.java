@@ -7,7 +7,8 @@ import java.util.Optional;
  * A system call failed. The message reads as strace would print the call:
  * {@code mount("proc", "/proc", "proc", 0, NULL): EPERM (Operation not permitted)}.
  *
- * <p>Thrown in this package alone; the caller that understands an error asks {@link #is(Errno)}.
+ * <p>It has no stack trace: many calls are expected to fail, a trace costs more than the call, and the message names
+ * call and arguments. Thrown in this package alone; the caller that understands an error asks {@link #is(Errno)}.
  */
 public final class KernelException extends RuntimeException {
 
@@ -24,8 +25,12 @@ public final class KernelException extends RuntimeException {
     }
 
     KernelException(String call, String arguments, Errno errno, Optional<String> detail) {
-        super(call + "(" + arguments + "): " + errno
-                + detail.map(text -> ": " + text).orElse(""));
+        super(
+                call + "(" + arguments + "): " + errno
+                        + detail.map(text -> ": " + text).orElse(""),
+                null,
+                true,
+                false);
         this.call = call;
         this.arguments = arguments;
         this.errno = errno;

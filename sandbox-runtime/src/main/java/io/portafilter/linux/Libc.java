@@ -1,13 +1,12 @@
 package io.portafilter.linux;
 
-import com.sun.jna.LastErrorException;
 import com.sun.jna.Native;
 
 /**
  * The functions of the C library that we call, bound by JNA's direct mapping. Pointers and sizes are {@code long}.
  *
- * <p>{@code syscall} declares LastErrorException because errno belongs to the carrier thread and must be taken
- * inside the native call. The others return their error number instead of setting errno.
+ * <p>{@code syscall} sets errno, which belongs to the carrier thread: it has to be read by the statement that follows
+ * the call, before the virtual thread could move to another carrier. The others return their error number.
  */
 final class Libc {
 
@@ -18,7 +17,7 @@ final class Libc {
     private Libc() {}
 
     /** syscall(2), variadic in C; on x86-64 and AArch64 integer arguments are passed alike either way. */
-    static native long syscall(long number, long a, long b, long c, long d, long e, long f) throws LastErrorException;
+    static native long syscall(long number, long a, long b, long c, long d, long e, long f);
 
     // posix_spawn(3); the structures are opaque and smaller than SpawnRequest reserves for them
     static native int posix_spawn(

@@ -227,7 +227,8 @@ public final class Bench {
                 for (String mountPoint : List.of("proc", "dev", "sys")) {
                     Files.createDirectories(rootfs.resolve(mountPoint));
                 }
-                OciPeer peer = OciPeer.of(name, program.get(), directory, rootfs, pod, PROGRAM);
+                OciPeer peer = OciPeer.of(
+                        name, program.get(), directory, server.state().resolve(name), rootfs, pod, PROGRAM);
                 Optional<String> complaint = peer.complaint();
                 if (complaint.isPresent()) {
                     say(name + " does not run here: " + complaint.get().strip());

@@ -22,14 +22,16 @@ final class OciPeer implements AutoCloseable {
     private final String name;
     private final Path program;
     private final Path directory;
+    private final Path state;
     private final Path bundle;
     private final String cgroup;
     private int number;
 
-    private OciPeer(String name, Path program, Path directory, String cgroup) {
+    private OciPeer(String name, Path program, Path directory, Path state, String cgroup) {
         this.name = name;
         this.program = program;
         this.directory = directory;
+        this.state = state;
         this.bundle = directory.resolve("bundle");
         this.cgroup = cgroup;
     }
@@ -37,13 +39,18 @@ final class OciPeer implements AutoCloseable {
     /**
      * Writes the bundle.
      *
+     * @param state where it keeps what it knows, on the kind of file system that our server has for that
      * @param rootfs an unpacked busybox
      * @param pod whose namespaces are joined
      */
-    static OciPeer of(String name, Path program, Path directory, Path rootfs, Pod pod, List<String> argv)
+    static OciPeer of(String name, Path program, Path directory, Path state, Path rootfs, Pod pod, List<String> argv)
             throws IOException {
         OciPeer peer = new OciPeer(
-                name, program, directory, "/pf-bench-" + ProcessHandle.current().pid() + "-" + name);
+                name,
+                program,
+                directory,
+                state,
+                "/pf-bench-" + ProcessHandle.current().pid() + "-" + name);
         Files.createDirectories(peer.bundle);
         Files.writeString(peer.bundle.resolve("config.json"), peer.config(rootfs, pod, argv));
         return peer;
@@ -80,7 +87,7 @@ final class OciPeer implements AutoCloseable {
 
     private String base() {
         String manager = name.equals("crun") ? " --cgroup-manager=cgroupfs" : "";
-        return program + " --root " + directory.resolve("state") + manager;
+        return program + " --root " + state + manager;
     }
 
     private List<Double> timed(int times, Duration quiet, String measured, String afterwards, int first) {
