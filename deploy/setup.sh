@@ -222,8 +222,61 @@ aot_cache() {
   printf '%s\n' "$tree/cri-server/target/aot/${key:0:16}.aot"
 }
 
-# Makes the AOT cache once per build: a server of its own directories is started, asked, and ended by SIGTERM, upon
-# which java writes down the classes that it loaded and how it linked them.
+# Writes an OCI image layout whose one layer is busybox and the names of its applets. All times and owners are fixed:
+# the same busybox gives the same image.
+make_busybox_layout() {
+  local layout=$1 busybox=$2 root work applet layer config manifest architecture
+  work=$(mktemp -d)
+  root=$work/root
+  mkdir -p "$root"/{bin,etc,home,proc,root,sys,dev,tmp,var} "$work/blobs/sha256"
+  chmod 0755 "$root" "$root"/*
+  chmod 0700 "$root/root"
+  chmod 1777 "$root/tmp"
+  install -m 0755 "$busybox" "$root/bin/busybox"
+  for applet in $("$busybox" --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+  done
+  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+  chmod 0644 "$root"/etc/*
+  tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=posix \
+    --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime -C "$root" -cf "$work/layer" .
+  layer=$(blob "$work" layer)
+  case $(uname -m) in
+  x86_64) architecture=amd64 ;;
+  aarch64) architecture=arm64 ;;
+  *) architecture=$(uname -m) ;;
+  esac
+  printf '{"architecture":"%s","os":"linux","config":{"Env":["PATH=/bin"],"Cmd":["sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+    "$architecture" "${layer% *}" >"$work/config"
+  config=$(blob "$work" config)
+  printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":%s,"layers":[%s]}' \
+    "$(descriptor image.config.v1+json "$config")" "$(descriptor image.layer.v1.tar "$layer")" >"$work/manifest"
+  manifest=$(blob "$work" manifest)
+  printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[%s]}' \
+    "$(descriptor image.manifest.v1+json "$manifest" ',"annotations":{"org.opencontainers.image.ref.name":"latest"}')" \
+    >"$work/index.json"
+  printf '{"imageLayoutVersion":"1.0.0"}' >"$work/oci-layout"
+  rm -rf "$root" "$layout"
+  mkdir -p "$(dirname "$layout")"
+  mv "$work" "$layout"
+}
+
+# Moves a file of the layout to its place among the blobs and prints its digest and size.
+blob() {
+  local digest
+  digest=$(sha256sum <"$1/$2")
+  digest=${digest%% *}
+  printf '%s %s' "$digest" "$(stat -c %s "$1/$2")"
+  mv "$1/$2" "$1/blobs/sha256/$digest"
+}
+
+descriptor() {
+  printf '{"mediaType":"application/vnd.oci.%s","digest":"sha256:%s","size":%s%s}' "$1" "${2% *}" "${2#* }" "${3:-}"
+}
+
+# Makes the AOT cache once per build: a server of its own directories runs pods and is ended by SIGTERM, upon which java
+# writes down the classes that it loaded, how it linked them, and what ran often.
 train_aot_cache() {
   local cache
   is_root || return 1
@@ -236,9 +289,9 @@ train_aot_cache() {
   with_progress "making the AOT cache" "$tree/target/aot.log" aot_training "$cache"
 }
 
-# Asks a server of its own for what it can tell; writes the cache when the server answered.
+# Asks a server of its own for what kubelet asks of one; writes the cache when the server answered.
 aot_training() {
-  local cache=$1 work server command served=0 deadline=$((SECONDS + 60))
+  local cache=$1 work server command served=0 deadline=$((SECONDS + 60)) busybox
   work=$(mktemp -d) || return 1
   "${jvm[@]}" "-XX:AOTCacheOutput=$cache.new" -cp "$(server_class_path)" io.portafilter.cli.Main serve \
     --root "$work/root" --state "$work/state" --listen "unix://$work/portafilter.sock" &
@@ -246,9 +299,16 @@ aot_training() {
   while [ ! -S "$work/portafilter.sock" ] && kill -0 "$server" 2>/dev/null && [ $SECONDS -lt $deadline ]; do
     sleep 0.1
   done
+  training_command() {
+    "${jvm[@]}" -cp "$(server_class_path)" io.portafilter.cli.Main "$@" --listen "unix://$work/portafilter.sock"
+  }
+  if busybox=$(static_busybox); then
+    make_busybox_layout "$work/busybox" "$busybox"
+    training_command import "$work/busybox"
+    training_command run "$tree/deploy/examples/hello.yaml"
+  fi
   for command in images pods ps; do
-    ! "${jvm[@]}" -cp "$(server_class_path)" io.portafilter.cli.Main "$command" \
-      --listen "unix://$work/portafilter.sock" || served=1
+    ! training_command "$command" || served=1
   done
   kill -TERM "$server" 2>/dev/null || true
   wait "$server" || true

@@ -27,7 +27,8 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
 /**
- * The images of this node: {@code ROOT/layers}, {@code ROOT/blobs} and their records. An image is named by the digest of
+ * The images of this node: {@code ROOT/layers}, {@code ROOT/blobs}, {@code ROOT/mount-points} and
+ * their records. An image is named by the digest of
  * its configuration, so that it is one image whichever registry it came from; it has any number of tags and repository
  * digests.
  *
@@ -38,6 +39,7 @@ public final class ImageStore implements AutoCloseable {
     private static final Logger LOG = System.getLogger(ImageStore.class.getName());
     private static final Pattern ID_PREFIX = Pattern.compile("[0-9a-f]{1,64}");
     private static final String SHA256 = "sha256:";
+    private static final String MOUNT_POINTS = "mount-points";
 
     private final Path root;
     private final Database database;
@@ -72,6 +74,7 @@ public final class ImageStore implements AutoCloseable {
                 }
                 Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
             }
+            Path _ = MountPointLayer.ensure(root.resolve(MOUNT_POINTS));
         } catch (IOException e) {
             throw new ImageException(
                     ImageException.Kind.STORAGE,
@@ -149,9 +152,12 @@ public final class ImageStore implements AutoCloseable {
                 .findFirst();
     }
 
-    /** The directories of an image's layers, for overlay: uppermost first. */
+    /** The directories of an image's layers, for overlay: uppermost first, the runtime's mount points last. */
     public List<Path> layerPathsTopFirst(ImageRecord image) {
-        return image.layerChain().reversed().stream().map(layers::tree).toList();
+        List<Path> paths = new ArrayList<>();
+        image.layerChain().reversed().forEach(id -> paths.add(layers.tree(id)));
+        paths.add(root.resolve(MOUNT_POINTS));
+        return paths;
     }
 
     /** What all layers take; from the records, at once. */

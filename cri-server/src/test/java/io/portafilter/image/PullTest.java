@@ -68,9 +68,10 @@ class PullTest {
         assertThat(image.sizeBytes()).isPositive();
         assertThat(image.annotations()).containsEntry("a", "b");
         List<Path> layers = fixture.store.layerPathsTopFirst(image);
-        assertThat(layers).hasSize(2);
+        assertThat(layers).hasSize(3);
         assertThat(layers.getFirst().resolve("etc/second")).hasContent("2");
-        assertThat(layers.getLast().resolve("etc/hello")).hasContent("hello\n");
+        assertThat(layers.get(1).resolve("etc/hello")).hasContent("hello\n");
+        assertThat(layers.getLast().resolve("etc/hosts")).isEmptyFile();
         assertThat(fixture.leftovers()).isEmpty();
         assertThat(fixture.store.usage().bytes()).isPositive();
         assertThat(fixture.store.usage().inodes()).isEqualTo(6);
