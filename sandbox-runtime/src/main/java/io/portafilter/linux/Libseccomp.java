@@ -26,6 +26,8 @@ public final class Libseccomp {
     public static final int SCMP_ARCH_ARM = 0x4000_0028;
 
     private static final int SCMP_FLTATR_CTL_NNP = 3;
+    private static final int SCMP_FLTATR_CTL_OPTIMIZE = 8;
+    private static final int SEARCH_TREE = 2;
     private static final int NR_SCMP_ERROR = -1;
     private static final int COMPARISON_BYTES = 24;
     private static final int MAX_ARGUMENTS = 6;
@@ -185,6 +187,10 @@ public final class Libseccomp {
         try {
             // Who loads the filter decides on no_new_privs, not the library.
             check("seccomp_attr_set", "CTL_NNP, 0", Calls.seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, 0));
+            // A search tree in place of a list: the kernel tries every system call when it attaches a filter
+            // (seccomp_cache_prepare), which takes it 0.7 ms along the list of the default profile. Since 2.5.0; a
+            // library without it compiles the list.
+            int _ = Calls.seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, SEARCH_TREE);
             for (int architecture : architectures) {
                 addArchitecture(context, architecture);
             }
