@@ -185,6 +185,10 @@ server_class_path() {
 # the directives give it the second compiler to itself. Java tells on stdout that it has read them, but for
 # -DisplayVMOutput; its warnings go to stderr, as stdout is the containers'.
 #
+# A young generation of 4 MiB instead of 1 costs 3 MB and saves nine of ten collections, each of which stops a launch
+# for half a millisecond. Compiling earlier (CompileThresholdScaling=0.2) halves the time of a young server's launches
+# and costs 13 MB for good: not done.
+#
 # A server without memory is better started anew than half alive: its containers do not depend on it.
 #
 # A call into the kernel holds the thread that carries a virtual one, and by default there are as many of these as
@@ -194,7 +198,7 @@ server_class_path() {
 # top, but it maps the archive at one address on every machine: a runtime for untrusted code does not give that up.
 set_jvm() {
   local native="$tree/cri-server/target/native"
-  jvm=("$JAVA_HOME/bin/java" -Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC -Xms4m
+  jvm=("$JAVA_HOME/bin/java" -Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC -Xms12m -Xmn4m
     "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput
     "-XX:CompilerDirectivesFile=$tree/deploy/compiler-directives.json" -XX:+ExitOnOutOfMemoryError
     -Djdk.httpclient.bufsize=65536 -Djdk.virtualThreadScheduler.parallelism=8 --enable-native-access=ALL-UNNAMED)

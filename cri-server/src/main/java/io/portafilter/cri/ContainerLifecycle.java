@@ -26,6 +26,7 @@ import io.portafilter.state.Change;
 import io.portafilter.state.ContainerLock;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
+import io.portafilter.state.Database;
 import io.portafilter.state.ImageRecord;
 import io.portafilter.state.PodLock;
 import io.portafilter.state.PodRecord;
@@ -290,7 +291,6 @@ final class ContainerLifecycle {
         prepareAnewIfNeeded(container, pod);
         ContainerLaunch launch = container.prepared().orElseThrow();
         flight.stage("comparing its process with the request");
-        launch.check();
         long startedAt = Node.now();
         ContainerRecord starting =
                 record.prepared(launch.launched(), node.bootId()).starting(startedAt);
@@ -299,7 +299,12 @@ final class ContainerLifecycle {
             var _ = requireReady(pod, asked);
             flight.requireWanted();
             // before the gate opens: no program ever ran that the records do not know
-            node.database().commit(new Change.PutContainer(starting));
+            Database.Pending recorded = node.database().begin(List.of(new Change.PutContainer(starting)));
+            try {
+                launch.check();
+            } finally {
+                recorded.await();
+            }
         }
         LaunchedContainer launched = launch.execute();
         try (ContainerLock.Held held = node.containerLock().hold(container.id())) {

@@ -177,6 +177,8 @@ public final class CriServer implements AutoCloseable {
                     new LinkedBlockingQueue<>(),
                     Thread.ofPlatform().name("exits-", 0).daemon().factory());
             exits.allowCoreThreadTimeOut(true);
+            Places places = new Places(config.root(), config.state(), config.cgroupParent());
+            Directories.makeSpread(places.allContainerFiles());
             Services services = Services.of(
                     config,
                     new Node(
@@ -186,7 +188,7 @@ public final class CriServer implements AutoCloseable {
                             ends,
                             logs,
                             exits,
-                            new Places(config.root(), config.state(), config.cgroupParent()),
+                            places,
                             new PodLock(),
                             new ContainerLock(),
                             new InFlight(),

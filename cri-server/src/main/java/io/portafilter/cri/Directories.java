@@ -8,6 +8,8 @@ import io.portafilter.linux.KernelException;
 import io.portafilter.linux.LinuxConstants;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +20,8 @@ import java.util.List;
 /** Making and removing the directories of pods and containers. */
 final class Directories {
 
+    private static final Logger LOG = System.getLogger(Directories.class.getName());
+
     private Directories() {}
 
     /** Makes a directory that nobody else may enter (0700), and its parents. */
@@ -27,6 +31,22 @@ final class Directories {
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot make " + directory + ": " + e, e);
+        }
+    }
+
+    /**
+     * Makes a directory whose children the file system shall place apart from one another.
+     *
+     * <p>ext4 does not give an inode away again within a minute, and whoever makes one passes by all that were freed in
+     * that time in the same block group ({@code recently_deleted}); by default all containers share one. At 50 short
+     * containers a second that made up a third of each start. Other file systems have no such flag and no need of it.
+     */
+    static void makeSpread(Path directory) {
+        make(directory);
+        try (Fd opened = Kernel.open(directory.toString(), LinuxConstants.O_RDONLY | LinuxConstants.O_DIRECTORY)) {
+            Kernel.addInodeFlags(opened, LinuxConstants.FS_TOPDIR_FL);
+        } catch (KernelException e) {
+            LOG.log(Level.DEBUG, "directory.not.spread directory=" + directory + " cause=" + e.getMessage());
         }
     }
 

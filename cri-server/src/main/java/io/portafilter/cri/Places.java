@@ -45,9 +45,13 @@ record Places(Path root, Path state, String cgroupParent) {
         return state.resolve(CONTAINERS).resolve(id);
     }
 
+    Path allContainerFiles() {
+        return root.resolve(CONTAINERS);
+    }
+
     /** Upper and work directory. */
     Path containerFiles(String id) {
-        return root.resolve(CONTAINERS).resolve(id);
+        return allContainerFiles().resolve(id);
     }
 
     /** The cgroup of a pod that names none: one of our own, which we remove. */

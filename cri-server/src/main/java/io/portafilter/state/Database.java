@@ -154,6 +154,34 @@ public final class Database implements AutoCloseable {
      * @throws StateException if they could not be made
      */
     public void commit(List<Change> changes) {
+        begin(changes).await();
+    }
+
+    /** Changes that are being written. */
+    public final class Pending {
+        private final Commit commit;
+
+        private Pending(Commit commit) {
+            this.commit = commit;
+        }
+
+        /** Returns when they are on the disk, as {@link Database#commit(List)} does. */
+        public void await() {
+            try {
+                boolean _ = commit.done.join();
+            } catch (CompletionException e) {
+                throw new StateException("records in " + file + ": " + cause(e).getMessage(), cause(e));
+            }
+        }
+    }
+
+    /**
+     * Begins to make the changes, for a caller that has something to do meanwhile; what is committed later is written
+     * later. The caller waits for the end.
+     *
+     * @throws StateException if the records are closed
+     */
+    public Pending begin(List<Change> changes) {
         Commit commit = new Commit(List.copyOf(changes), new CompletableFuture<>());
         if (closed) {
             throw new StateException("records in " + file + ": closed");
@@ -163,11 +191,7 @@ public final class Database implements AutoCloseable {
             // Too late for the writer.
             throw new StateException("records in " + file + ": closed");
         }
-        try {
-            boolean _ = commit.done.join();
-        } catch (CompletionException e) {
-            throw new StateException("records in " + file + ": " + cause(e).getMessage(), cause(e));
-        }
+        return new Pending(commit);
     }
 
     /** How many transactions were made: fewer than commits when these came together. */

@@ -256,6 +256,8 @@ public enum ArgumentKind {
             new Named("TIOCSPTLCK", LinuxConstants.TIOCSPTLCK),
             new Named("TIOCGPTN", LinuxConstants.TIOCGPTN & 0xffffffffL),
             new Named("TIOCGPTPEER", LinuxConstants.TIOCGPTPEER),
+            new Named("FS_IOC_GETFLAGS", LinuxConstants.FS_IOC_GETFLAGS),
+            new Named("FS_IOC_SETFLAGS", LinuxConstants.FS_IOC_SETFLAGS),
             new Named("SIOCGIFFLAGS", LinuxConstants.SIOCGIFFLAGS),
             new Named("SIOCSIFFLAGS", LinuxConstants.SIOCSIFFLAGS)),
     EPOLL_OPERATION(

@@ -12,6 +12,8 @@ import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_FD;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_FLAG;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_PATH;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_STRING;
+import static io.portafilter.linux.LinuxConstants.FS_IOC_GETFLAGS;
+import static io.portafilter.linux.LinuxConstants.FS_IOC_SETFLAGS;
 import static io.portafilter.linux.LinuxConstants.F_ADD_SEALS;
 import static io.portafilter.linux.LinuxConstants.F_DUPFD_CLOEXEC;
 import static io.portafilter.linux.LinuxConstants.F_GETFL;
@@ -1103,6 +1105,25 @@ public final class Kernel {
             return call.add(command).add(attributes.address(0, size)).add(size).runInt();
         } finally {
             Reference.reachabilityFence(attributes);
+        }
+    }
+
+    /**
+     * Sets flags {@code FS_*_FL} of a file or directory besides those it has; ioctl_iflags(2).
+     *
+     * @param file open for reading
+     */
+    public static void addInodeFlags(Fd file, int flags) {
+        try (Call get = Call.of(SystemCall.IOCTL);
+                Call set = Call.of(SystemCall.IOCTL)) {
+            Call.Area area = get.reserve(8);
+            get.add(file).add(FS_IOC_GETFLAGS).add(area).run();
+            int all = area.getInt(0) | flags;
+            area.putInt(0, all);
+            set.add(file)
+                    .add(FS_IOC_SETFLAGS)
+                    .add(area.address(), () -> "[0x" + Integer.toHexString(all) + "]")
+                    .run();
         }
     }
 

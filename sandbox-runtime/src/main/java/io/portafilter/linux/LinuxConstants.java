@@ -409,6 +409,11 @@ public final class LinuxConstants {
     public static final int TIOCGPTN = 0x80045430;
     public static final int TIOCGPTPEER = 0x5441;
 
+    // linux/fs.h: ioctl_iflags(2)
+    public static final long FS_IOC_GETFLAGS = 0x80086601L;
+    public static final long FS_IOC_SETFLAGS = 0x40086602L;
+    public static final int FS_TOPDIR_FL = 0x20000;
+
     // linux/sockios.h, linux/if.h
     public static final int SIOCGIFFLAGS = 0x8913;
     public static final int SIOCSIFFLAGS = 0x8914;

@@ -38,6 +38,10 @@ public final class Bench {
     private static final int BLOCKS = 5;
     private static final int BLOCK = 20;
     private static final int ISOLATED_BLOCK = 8;
+
+    /** Before each measurement: until then the server's methods are interpreted, at twice the time. */
+    private static final int WARM_UP = 300;
+
     private static final int PODS_BEFORE_MEMORY = 1000;
     private static final List<String> PROGRAM = List.of("/bin/sleep", "1000");
 
@@ -134,7 +138,8 @@ public final class Bench {
         try (PortafilterServer server = server()) {
             Pod pod = PodFixture.pod(server).run();
             Measured ours = n -> starts(server, pod, n, quiet);
-            var _ = ours.times(quiet.isZero() ? 60 : 5);
+            Measured warmUp = n -> starts(server, pod, n, Duration.ZERO);
+            var _ = warmUp.times(WARM_UP);
             List<OciPeer> peers = peers(server, pod, List.of("runc", "crun"));
             try {
                 Map<String, Measured> measured = new LinkedHashMap<>();
@@ -167,6 +172,20 @@ public final class Bench {
         return all;
     }
 
+    private static List<Double> execs(PortafilterServer server, ExecSyncRequest request, int times, Duration quiet) {
+        List<Double> all = new ArrayList<>();
+        for (int i = 0; i < times; i++) {
+            quiet(quiet);
+            all.add(millis(() -> {
+                int code = server.cri().runtime().execSync(request).getExitCode();
+                if (code != 0) {
+                    throw new IllegalStateException("exec of /bin/true: exit code " + code);
+                }
+            }));
+        }
+        return all;
+    }
+
     private void execs(String name, Duration quiet, int block) {
         try (PortafilterServer server = server()) {
             Pod pod = PodFixture.pod(server).run();
@@ -175,20 +194,9 @@ public final class Bench {
                     .setContainerId(container.id())
                     .addCmd("/bin/true")
                     .build();
-            Measured ours = n -> {
-                List<Double> all = new ArrayList<>();
-                for (int i = 0; i < n; i++) {
-                    quiet(quiet);
-                    all.add(millis(() -> {
-                        int code = server.cri().runtime().execSync(request).getExitCode();
-                        if (code != 0) {
-                            throw new IllegalStateException("exec of /bin/true: exit code " + code);
-                        }
-                    }));
-                }
-                return all;
-            };
-            var _ = ours.times(quiet.isZero() ? 100 : 5);
+            Measured ours = n -> execs(server, request, n, quiet);
+            Measured warmUp = n -> execs(server, request, n, Duration.ZERO);
+            var _ = warmUp.times(WARM_UP);
             List<OciPeer> peers = peers(server, pod, List.of("runc"));
             try {
                 Map<String, Measured> measured = new LinkedHashMap<>();
@@ -256,7 +264,7 @@ public final class Bench {
                 }
                 return all;
             };
-            var _ = ours.times(30);
+            var _ = ours.times(WARM_UP);
             alternate("sandbox", BLOCK, ours, Map.of());
         }
     }
