@@ -54,6 +54,7 @@ final class ContainerLifecycle {
     private final LiveTable<LiveContainer> containers;
     private final ContainerEnd end;
     private final ContainerStop stop;
+    private final SecurityModules modules = SecurityModules.of(Path.of("/sys"));
 
     ContainerLifecycle(Node node, LiveTable<LivePod> pods, LiveTable<LiveContainer> containers) {
         this.node = node;
@@ -108,6 +109,7 @@ final class ContainerLifecycle {
             SeccompFiles profiles = new SeccompFiles(node.places().containerState(id));
             ContainerSpec spec =
                     ContainerSpec.of(request, pod.id(), pod.spec(), imageConfig, pod.files(), profiles::fromNode);
+            modules.refuseUnenforced(request.getConfig().getLinux().getSecurityContext());
             LiveContainer container =
                     new LiveContainer(id, request, spec, node.images().layerPathsTopFirst(leased.image()));
             flight.stage("making its directories");
