@@ -39,7 +39,7 @@ public final class ImageStore implements AutoCloseable {
     private static final Logger LOG = System.getLogger(ImageStore.class.getName());
     private static final Pattern ID_PREFIX = Pattern.compile("[0-9a-f]{1,64}");
     private static final String SHA256 = "sha256:";
-    private static final String MOUNT_POINTS = "mount-points";
+    private static final String MOUNT_POINTS = "mount-points/fs";
 
     private final Path root;
     private final Database database;
@@ -65,8 +65,12 @@ public final class ImageStore implements AutoCloseable {
      */
     public static ImageStore open(Path root, Database database, RegistryOptions options) {
         try {
-            for (Path directory :
-                    List.of(root, root.resolve("layers"), root.resolve("blobs"), root.resolve("blobs/partial"))) {
+            for (Path directory : List.of(
+                    root,
+                    root.resolve("layers"),
+                    root.resolve("mount-points"),
+                    root.resolve("blobs"),
+                    root.resolve("blobs/partial"))) {
                 if (!Files.isDirectory(directory)) {
                     Files.createDirectories(
                             directory,
