@@ -274,7 +274,7 @@ final class ContainerLifecycle {
         LivePod pod = pods.require(container.podId());
         var _ = requireReady(pod, asked);
         try {
-            LaunchedContainer launched = launch(flight, container, pod, record, asked);
+            LaunchedContainer launched = launch(flight, container, pod, asked);
             LOG.log(
                     Level.INFO,
                     "container.started container=" + container.name() + " id=" + Places.shortId(container.id())
@@ -288,17 +288,16 @@ final class ContainerLifecycle {
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the container owns the monitor until its end
-    private LaunchedContainer launch(
-            InFlight.Flight flight, LiveContainer container, LivePod pod, ContainerRecord record, String asked) {
+    private LaunchedContainer launch(InFlight.Flight flight, LiveContainer container, LivePod pod, String asked) {
         prepareAnewIfNeeded(container, pod);
         ContainerLaunch launch = container.prepared().orElseThrow();
         flight.stage("comparing its process with the request");
         long startedAt = Node.now();
-        ContainerRecord starting =
-                record.prepared(launch.launched(), node.bootId()).starting(startedAt);
         try (PodLock.Held held = node.podLock().hold(pod.id())) {
             held.require(pod.id());
             var _ = requireReady(pod, asked);
+            ContainerRecord starting =
+                    record(container).prepared(launch.launched(), node.bootId()).starting(startedAt);
             flight.requireWanted();
             // before the gate opens: no program ever ran that the records do not know
             Database.Pending recorded = node.database().begin(List.of(new Change.PutContainer(starting)));
@@ -315,7 +314,7 @@ final class ContainerLifecycle {
             watch(container, launch.release(), launched);
             node.database()
                     .commit(new Change.PutContainer(
-                            starting.prepared(launched, node.bootId()).running(startedAt)));
+                            record(container).prepared(launched, node.bootId()).running(startedAt)));
         }
         return launched;
     }

@@ -6,6 +6,7 @@ import io.portafilter.container.MountRequest;
 import io.portafilter.container.PidMode;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
+import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.image.ImageConfig;
 import io.portafilter.rootfs.DeviceNode;
 import io.portafilter.security.SecurityRequest;
@@ -64,6 +65,28 @@ record ContainerSpec(
             PodFiles files,
             SecurityProfiles.ProfileSource profiles) {
         return ContainerRequests.check(request, podId, pod, image, files, profiles);
+    }
+
+    /** The same container with these resources; throws when they cannot be. The score of the OOM killer stays. */
+    ContainerSpec withResources(LinuxContainerResources resources) {
+        ContainerConfig.Builder updated = config.toBuilder();
+        updated.getLinuxBuilder().setResources(resources);
+        return new ContainerSpec(
+                identity,
+                podId,
+                updated.build(),
+                arguments,
+                environment,
+                workingDirectory,
+                log,
+                stopSignal,
+                pidMode,
+                security,
+                mounts,
+                ResourceRequests.limits("linux", resources, security.privileged()),
+                oomScoreAdj,
+                cgroupParent,
+                pod);
     }
 
     /** Where the parts of one container lie. */

@@ -117,10 +117,9 @@ final class CriAnswers {
                 .setLogPath(record.logPath())
                 .setImageId(record.imageId())
                 .setStopSignal(StopSignals.signal(container.spec().stopSignal()));
-        if (config.getLinux().hasResources()) {
-            status.setResources(
-                    ContainerResources.newBuilder().setLinux(config.getLinux().getResources()));
-        }
+        status.setResources(ContainerResources.newBuilder()
+                .setLinux(ResourceRequests.effective(
+                        container.spec().config().getLinux().getResources(), plan)));
         plan.ifPresent(known -> status.setUser(
                 ContainerUser.newBuilder().setLinux(user(known.security().user()))));
         return status.build();

@@ -23,7 +23,7 @@ final class LiveContainer {
 
     private final String id;
     private final CreateContainerRequest request;
-    private final ContainerSpec spec;
+    private volatile ContainerSpec spec;
     private final List<Path> layersTopFirst;
     private final AtomicBoolean stopSignalSent = new AtomicBoolean();
     private final AtomicBoolean killed = new AtomicBoolean();
@@ -53,12 +53,18 @@ final class LiveContainer {
         return spec.podId();
     }
 
+    /** As it was created, or found by this server. */
     CreateContainerRequest request() {
         return request;
     }
 
     ContainerSpec spec() {
         return spec;
+    }
+
+    /** The same container with other resources. */
+    void spec(ContainerSpec updated) {
+        spec = updated;
     }
 
     List<Path> layersTopFirst() {

@@ -1,6 +1,7 @@
 package io.portafilter.cri;
 
 import io.portafilter.container.Monitor;
+import io.portafilter.cri.v1.LinuxPodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
 import java.util.Optional;
@@ -20,6 +21,8 @@ final class LivePod {
     /** Changed with the pod's lock held; closed when the pause process has ended. */
     private volatile Optional<Watched> watched = Optional.empty();
 
+    private volatile LinuxPodSandboxConfig resources;
+
     /** The monitor of a pause process, and its place in the event loop. */
     record Watched(Monitor monitor, EventLoop.Registration registration) {
         void end() {
@@ -33,6 +36,7 @@ final class LivePod {
         this.request = request;
         this.spec = spec;
         this.files = files;
+        this.resources = request.getConfig().getLinux();
     }
 
     String id() {
@@ -49,6 +53,15 @@ final class LivePod {
 
     PodFiles files() {
         return files;
+    }
+
+    /** Its Linux configuration with the overhead and resources that it has now. */
+    LinuxPodSandboxConfig resources() {
+        return resources;
+    }
+
+    void resources(LinuxPodSandboxConfig updated) {
+        resources = updated;
     }
 
     Optional<Watched> watched() {

@@ -6,12 +6,15 @@ import static io.portafilter.cri.CriException.shown;
 import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.cgroup.CgroupRefusal;
 import io.portafilter.cgroup.DeviceRule;
+import io.portafilter.container.ContainerPlan;
 import io.portafilter.cri.v1.HugepageLimit;
 import io.portafilter.cri.v1.LinuxContainerResources;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 
 /** LinuxContainerResources to {@link CgroupLimits}; 0 and the empty text mean "leave as it is". */
 final class ResourceRequests {
@@ -51,6 +54,50 @@ final class ResourceRequests {
         } catch (CgroupRefusal e) {
             throw invalid(field, String.valueOf(e.getMessage()), "");
         }
+    }
+
+    /**
+     * What holds after an update: 0 and the empty text leave a value as it was, maps and page sizes are merged by key, and
+     * the score of the OOM killer is not updated. Who was kept from swapping stays so under another limit of memory.
+     */
+    static LinuxContainerResources updated(LinuxContainerResources before, LinuxContainerResources update) {
+        Map<String, HugepageLimit> hugepages = new TreeMap<>();
+        before.getHugepageLimitsList().forEach(limit -> hugepages.put(limit.getPageSize(), limit));
+        update.getHugepageLimitsList().forEach(limit -> hugepages.put(limit.getPageSize(), limit));
+        LinuxContainerResources.Builder after = before.toBuilder()
+                .mergeFrom(update)
+                .setOomScoreAdj(before.getOomScoreAdj())
+                .clearHugepageLimits()
+                .addAllHugepageLimits(hugepages.values());
+        boolean noSwap = before.getMemorySwapLimitInBytes() == before.getMemoryLimitInBytes();
+        if (noSwap && update.getMemorySwapLimitInBytes() == 0) {
+            after.setMemorySwapLimitInBytes(after.getMemoryLimitInBytes());
+        }
+        return after.build();
+    }
+
+    /** What an update writes: its own values, and both limits of memory when it changes one, for they depend on each other. */
+    static LinuxContainerResources written(LinuxContainerResources update, LinuxContainerResources after) {
+        boolean memory = update.getMemoryLimitInBytes() != 0 || update.getMemorySwapLimitInBytes() != 0;
+        return memory
+                ? update.toBuilder()
+                        .setMemoryLimitInBytes(after.getMemoryLimitInBytes())
+                        .setMemorySwapLimitInBytes(after.getMemorySwapLimitInBytes())
+                        .build()
+                : update;
+    }
+
+    /**
+     * What a request comes to, for ContainerStatus: without a limit of swap there is none, and the score of the OOM killer
+     * is what the server could set.
+     */
+    static LinuxContainerResources effective(LinuxContainerResources asked, Optional<ContainerPlan> plan) {
+        LinuxContainerResources.Builder effective = asked.toBuilder();
+        if (asked.getMemorySwapLimitInBytes() == 0) {
+            effective.setMemorySwapLimitInBytes(asked.getMemoryLimitInBytes());
+        }
+        plan.ifPresent(known -> effective.setOomScoreAdj(known.oomScoreAdj()));
+        return effective.build();
     }
 
     private static OptionalLong shares(String field, long shares) {

@@ -112,6 +112,13 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         reply(answer, ListPodSandboxResponse.newBuilder().addAllItems(items).build());
     }
 
+    @Override
+    public void updatePodSandboxResources(
+            UpdatePodSandboxResourcesRequest request, StreamObserver<UpdatePodSandboxResourcesResponse> answer) {
+        runtime().resources().pod(request);
+        reply(answer, UpdatePodSandboxResourcesResponse.getDefaultInstance());
+    }
+
     // ---- containers
 
     @Override
@@ -176,6 +183,13 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         reply(
                 answer,
                 ListContainersResponse.newBuilder().addAllContainers(found).build());
+    }
+
+    @Override
+    public void updateContainerResources(
+            UpdateContainerResourcesRequest request, StreamObserver<UpdateContainerResourcesResponse> answer) {
+        runtime().resources().container(request);
+        reply(answer, UpdateContainerResourcesResponse.getDefaultInstance());
     }
 
     @Override

@@ -121,6 +121,8 @@ final class RuntimeStatusAnswers {
         fields.put("netNamespaceClosed", record.launched().isEmpty());
         fields.put("hostname", pod.files().hostname(pod.spec()));
         fields.put("bootID", record.bootId());
+        fields.put("overhead", VerboseInfo.fields(pod.resources().getOverhead()));
+        fields.put("resources", VerboseInfo.fields(pod.resources().getResources()));
         return VerboseInfo.json(fields);
     }
 

@@ -15,6 +15,7 @@ record Services(
         LiveTable<LiveContainer> containerTable,
         PodLifecycle pods,
         ContainerLifecycle containers,
+        ResourceUpdate resources,
         ExecSync execSync,
         AtomicReference<String> podCidr) {
 
@@ -31,6 +32,7 @@ record Services(
                 containerTable,
                 new PodLifecycle(node, podTable, containers),
                 containers,
+                new ResourceUpdate(node, podTable, containerTable),
                 new ExecSync(node, containerTable, containers),
                 new AtomicReference<>(""));
     }

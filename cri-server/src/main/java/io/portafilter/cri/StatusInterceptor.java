@@ -73,6 +73,7 @@ final class StatusInterceptor implements ServerInterceptor {
             case CriException e -> Status.fromCode(e.status()).withDescription(e.getMessage());
             case SecurityRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
             case MountRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+            case CgroupRefusal e when e.isForNow() -> Status.FAILED_PRECONDITION.withDescription(e.getMessage());
             case CgroupRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
             case LaunchException e -> launch(e).withDescription(e.getMessage());
             case ImageException e -> image(e.kind()).withDescription(reason(e.kind()) + e.getMessage());

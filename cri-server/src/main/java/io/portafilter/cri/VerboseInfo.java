@@ -2,11 +2,16 @@ package io.portafilter.cri;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.google.protobuf.Descriptors.FieldDescriptor;
+import com.google.protobuf.MapEntry;
+import com.google.protobuf.Message;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** The JSON texts in verbose answers, which crictl parses. */
 final class VerboseInfo {
@@ -15,7 +20,7 @@ final class VerboseInfo {
 
     private VerboseInfo() {}
 
-    /** An object of texts, numbers, booleans and objects of these. */
+    /** An object of texts, numbers, booleans, and objects and lists of these. */
     static String json(Map<String, ?> fields) {
         StringWriter text = new StringWriter();
         try (JsonGenerator json = JSON.createGenerator(text)) {
@@ -26,27 +31,55 @@ final class VerboseInfo {
         return text.toString();
     }
 
+    /** The fields of a message that are set, by the names of the .proto file. */
+    static Map<String, Object> fields(Message message) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        message.getAllFields().forEach((field, value) -> fields.put(field.getName(), value(field, value)));
+        return fields;
+    }
+
+    private static Object value(FieldDescriptor field, Object value) {
+        if (field.isMapField()) {
+            Map<String, String> map = new TreeMap<>();
+            for (Object entry : (List<?>) value) {
+                MapEntry<?, ?> pair = (MapEntry<?, ?>) entry;
+                map.put(String.valueOf(pair.getKey()), String.valueOf(pair.getValue()));
+            }
+            return map;
+        }
+        return switch (value) {
+            case Message message -> fields(message);
+            case List<?> values ->
+                values.stream().map(each -> value(field, each)).toList();
+            default -> value;
+        };
+    }
+
     private static void write(JsonGenerator json, Map<?, ?> fields) throws IOException {
         json.writeStartObject();
         for (Map.Entry<?, ?> field : fields.entrySet()) {
             json.writeFieldName(String.valueOf(field.getKey()));
-            switch (field.getValue()) {
-                case Map<?, ?> object -> write(json, object);
-                case Boolean value -> json.writeBoolean(value);
-                case Integer value -> json.writeNumber(value);
-                case Long value -> json.writeNumber(value);
-                case RawJson raw -> json.writeRawValue(raw.text());
-                case List<?> values -> {
-                    json.writeStartArray();
-                    for (Object value : values) {
-                        json.writeString(String.valueOf(value));
-                    }
-                    json.writeEndArray();
-                }
-                default -> json.writeString(String.valueOf(field.getValue()));
-            }
+            write(json, field.getValue());
         }
         json.writeEndObject();
+    }
+
+    private static void write(JsonGenerator json, Object value) throws IOException {
+        switch (value) {
+            case Map<?, ?> object -> write(json, object);
+            case Boolean truth -> json.writeBoolean(truth);
+            case Integer number -> json.writeNumber(number);
+            case Long number -> json.writeNumber(number);
+            case RawJson raw -> json.writeRawValue(raw.text());
+            case List<?> values -> {
+                json.writeStartArray();
+                for (Object each : values) {
+                    write(json, each);
+                }
+                json.writeEndArray();
+            }
+            default -> json.writeString(String.valueOf(value));
+        }
     }
 
     /** Text that is JSON already. */

@@ -26,6 +26,12 @@ public record PodRecord(
         String bootId,
         String runtimeHandler) {
 
+    /** The same pod sandbox with another request, for instance after its resources were updated. */
+    public PodRecord requested(Bytes newRequest) {
+        return new PodRecord(
+                id, name, namespace, uid, attempt, newRequest, createdAtNanos, state, launched, bootId, runtimeHandler);
+    }
+
     /** The same pod sandbox, stopped for ever. */
     public PodRecord notReady() {
         return new PodRecord(

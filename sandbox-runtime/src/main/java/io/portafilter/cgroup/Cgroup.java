@@ -53,9 +53,16 @@ public sealed interface Cgroup permits CgroupV1, CgroupV2 {
 
     /**
      * Changes limits, all or none: when one cannot be set, those before it get their old values back. Device rules are
-     * left as they were made. A memory limit below the present use is refused.
+     * left as they were made. A memory limit below the present use is refused before anything is written.
+     *
+     * @param commit what has to succeed as well: when it throws, the limits are taken back too
      */
-    void apply(CgroupLimits limits);
+    void apply(CgroupLimits limits, Runnable commit);
+
+    /** {@link #apply(CgroupLimits, Runnable)} with nothing else to succeed. */
+    default void apply(CgroupLimits limits) {
+        apply(limits, () -> {});
+    }
 
     /**
      * What a process needs to get in; the caller closes each. Version 1: the {@code tasks} file of each hierarchy, to

@@ -1,5 +1,7 @@
 package io.portafilter.cgroup;
 
+import io.portafilter.linux.Errno;
+import io.portafilter.linux.KernelException;
 import java.io.Serial;
 
 /**
@@ -10,11 +12,30 @@ public final class CgroupRefusal extends RuntimeException {
     @Serial
     private static final long serialVersionUID = 1L;
 
+    private final boolean forNow;
+
     CgroupRefusal(String message) {
         super(message);
+        forNow = false;
     }
 
     CgroupRefusal(String message, Throwable cause) {
         super(message, cause);
+        forNow = cause instanceof KernelException failed && failed.is(Errno.EBUSY);
+    }
+
+    private CgroupRefusal(String message, boolean forNow) {
+        super(message);
+        this.forNow = forNow;
+    }
+
+    /** What the cgroup's present use forbids, though another time it may be had. */
+    static CgroupRefusal forNow(String message) {
+        return new CgroupRefusal(message, true);
+    }
+
+    /** Whether nothing is wrong with the request but the moment. */
+    public boolean isForNow() {
+        return forNow;
     }
 }

@@ -30,7 +30,7 @@ final class CgroupV1 implements Cgroup {
     private final CgroupPath path;
 
     /** The hierarchies that it has a directory in. */
-    private List<CgroupHierarchy.Mount> joined;
+    private volatile List<CgroupHierarchy.Mount> joined;
 
     private CgroupV1(CgroupHierarchy.V1 hierarchy, CgroupPath path, List<CgroupHierarchy.Mount> joined) {
         this.hierarchy = hierarchy;
@@ -153,17 +153,19 @@ final class CgroupV1 implements Cgroup {
     }
 
     @Override
-    public void apply(CgroupLimits limits) {
+    public void apply(CgroupLimits limits, Runnable commit) {
         if (!exists()) {
-            throw new CgroupRefusal("cgroup " + path + " does not exist: its limits cannot be changed");
+            throw CgroupRefusal.forNow("cgroup " + path + " does not exist: its limits cannot be changed");
         }
         CreatedDirectories created = new CreatedDirectories();
         Journal journal = Journal.ofUpdate();
         try {
+            LimitsV1.refuseBelowUse(this, limits);
             for (CgroupHierarchy.Mount mount : mountsFor(hierarchy, limits)) {
                 join(mount, created);
             }
             new LimitsV1(this, limits, journal).write();
+            commit.run();
         } catch (RuntimeException e) {
             journal.undo(e);
             created.undo(e);

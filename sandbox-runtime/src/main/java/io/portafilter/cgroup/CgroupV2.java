@@ -135,10 +135,15 @@ final class CgroupV2 implements Cgroup {
     }
 
     @Override
-    public void apply(CgroupLimits limits) {
+    public void apply(CgroupLimits limits, Runnable commit) {
+        if (!exists()) {
+            throw CgroupRefusal.forNow("cgroup " + path + " does not exist: its limits cannot be changed");
+        }
+        LimitsV2.refuseBelowUse(directory, limits);
         Journal journal = Journal.ofUpdate();
         try {
             new LimitsV2(directory, limits, journal).write();
+            commit.run();
         } catch (RuntimeException e) {
             journal.undo(e);
             throw e;

@@ -26,6 +26,18 @@ final class LimitsV1 {
         this.journal = journal;
     }
 
+    /** The kernel would first take from the processes what it can, and kill or refuse only then. */
+    static void refuseBelowUse(CgroupV1 cgroup, CgroupLimits limits) {
+        long bytes = limits.memoryLimitBytes().orElse(UNLIMITED);
+        Optional<Long> used = cgroup.directory("memory")
+                .flatMap(directory -> directory.readIfPresent("memory.usage_in_bytes"))
+                .map(Long::valueOf);
+        if (bytes >= 0 && used.isPresent() && used.get() > bytes) {
+            throw CgroupRefusal.forNow(
+                    MEMORY + " = " + bytes + ": the cgroup uses " + used.get() + " bytes now; set a limit above that");
+        }
+    }
+
     void write() {
         if (!limits.unified().isEmpty()) {
             throw new CgroupRefusal(
@@ -75,7 +87,6 @@ final class LimitsV1 {
         if (memory.isEmpty() && both.isEmpty()) {
             return;
         }
-        memory.ifPresent(this::refuseBelowUse);
         if (both.isPresent() && raisesBoth(both.getAsLong())) {
             writeMemoryAndSwap(both.getAsLong(), memory);
             memory.ifPresent(bytes -> write("memory", MEMORY, bytes));
@@ -103,15 +114,6 @@ final class LimitsV1 {
                     + ": this kernel does not count swap; boot it with swapaccount=1, or set no swap limit");
         }
         // without swap accounting the kernel cannot keep a container from the swap, as with other runtimes
-    }
-
-    private void refuseBelowUse(long bytes) {
-        CgroupDirectory directory = require("memory", MEMORY, bytes);
-        Optional<Long> used = journal.before(directory, "memory.usage_in_bytes").map(Long::valueOf);
-        if (bytes >= 0 && used.isPresent() && used.get() > bytes) {
-            throw new CgroupRefusal(
-                    MEMORY + " = " + bytes + ": the cgroup uses " + used.get() + " bytes now; set a limit above that");
-        }
     }
 
     private void writeHugepages(String size, long bytes) {

@@ -24,6 +24,16 @@ final class LimitsV2 {
         this.journal = journal;
     }
 
+    /** The kernel would kill in the cgroup until it fits. */
+    static void refuseBelowUse(CgroupDirectory directory, CgroupLimits limits) {
+        long bytes = limits.memoryLimitBytes().orElse(-1);
+        Optional<Long> used = directory.readIfPresent("memory.current").map(Long::valueOf);
+        if (bytes >= 0 && used.isPresent() && used.get() > bytes) {
+            throw CgroupRefusal.forNow(
+                    "memory.max = " + bytes + ": the cgroup uses " + used.get() + " bytes now; set a limit above that");
+        }
+    }
+
     void write() {
         limits.cpuShares().ifPresent(shares -> write("cpu.weight", Long.toString(weight(shares))));
         writeQuota();
@@ -74,7 +84,6 @@ final class LimitsV2 {
 
     private void writeMemory() {
         OptionalLong memory = limits.memoryLimitBytes();
-        memory.ifPresent(this::refuseBelowUse);
         memory.ifPresent(bytes -> write("memory.max", bytes < 0 ? MAX : Long.toString(bytes)));
         if (limits.memorySwapLimitBytes().isPresent()) {
             writeSwap(limits.memorySwapLimitBytes().getAsLong());
@@ -112,14 +121,6 @@ final class LimitsV2 {
                 .readIfPresent("memory.max")
                 .orElseThrow(() -> missing("memory.swap.max", Long.toString(memoryAndSwapBytes)));
         return value.equals(MAX) ? -1 : Long.parseLong(value);
-    }
-
-    private void refuseBelowUse(long bytes) {
-        Optional<Long> used = journal.before(directory, "memory.current").map(Long::valueOf);
-        if (bytes >= 0 && used.isPresent() && used.get() > bytes) {
-            throw new CgroupRefusal(
-                    "memory.max = " + bytes + ": the cgroup uses " + used.get() + " bytes now; set a limit above that");
-        }
     }
 
     private void writeHugepages(String size, long bytes) {

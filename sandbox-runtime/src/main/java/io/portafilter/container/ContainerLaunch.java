@@ -4,6 +4,7 @@ import static io.portafilter.linux.LinuxConstants.*;
 
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
+import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
@@ -372,6 +373,11 @@ public final class ContainerLaunch implements AutoCloseable {
     /** The monitor, for the log pipes; it stays this object's until {@link #execute}. */
     public Monitor monitor() {
         return launch.monitor();
+    }
+
+    /** {@link Cgroup#apply(CgroupLimits, Runnable)} on its cgroup. */
+    public void limit(CgroupLimits limits, Runnable commit) {
+        cgroup.apply(limits, commit);
     }
 
     /** Compares what the kernel says of the waiting process with the plan; throws with the exact difference. */
