@@ -1,8 +1,13 @@
 package io.portafilter.container;
 
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NODEV;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOEXEC;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOSUID;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
 import static io.portafilter.linux.LinuxConstants.SIGKILL;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.portafilter.launch.Block;
 import io.portafilter.launch.LaunchException;
@@ -82,6 +87,31 @@ class LaunchAttackTest {
         }
     }
 
+    /** Links that lead where no path does: out of the root for who is still outside of it. */
+    @ParameterizedTest
+    @EnumSource
+    void noWorkingDirectoryLeadsThroughAMagicLink(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        Running container = sandbox.container(shape.pids, "sleep", "1000");
+        for (String directory : List.of("/proc/1/root", "/proc/1/cwd", "/proc/1/root/proc")) {
+            ContainerRequest request =
+                    LiveSandbox.in(sandbox.request(shape.pids, sandbox.securityRequest(), "true"), directory);
+            assertThatThrownBy(() -> sandbox.start(request))
+                    .as("start in " + directory)
+                    .isInstanceOf(RuntimeException.class);
+            Running elsewhere = new Running(
+                    sandbox.host,
+                    in(container.plan(), directory),
+                    container.request(),
+                    container.launched(),
+                    container.monitor());
+            assertThatThrownBy(() -> elsewhere.exec("true"))
+                    .as("exec in " + directory)
+                    .isInstanceOf(LaunchException.class)
+                    .hasMessageContaining("enter the working directory");
+        }
+    }
+
     private static ContainerPlan in(ContainerPlan plan, String workingDirectory) {
         return new ContainerPlan(
                 plan.name(),
@@ -132,22 +162,97 @@ class LaunchAttackTest {
                 .doesNotContain("forged");
     }
 
+    // ---- file systems of the pod's namespaces
+
+    /** A cgroup namespace belongs to the user namespace that it was made in, and only that one may mount it. */
+    @ParameterizedTest
+    @EnumSource
+    @SuppressWarnings("MustBeClosedChecker") // closed with the container
+    void aCgroupFileSystemIsMountedAlsoInAUserNamespace(ContainerLaunchTest.Shape shape) throws IOException {
+        assumeTrue(
+                ProcFile.read("/proc/self/mountinfo").contains(" - cgroup2 "),
+                "needs a mount of cgroup v2, be it without controllers");
+        sandbox.pod(shape.mapped);
+        ContainerRequest request = sandbox.request(
+                shape.pids, sandbox.securityRequest(), "grep", "-o", "/sys/fs/cgroup cgroup2 r.", "/proc/mounts");
+        try (ContainerLaunch.Groundwork groundwork =
+                        ContainerLaunch.layGroundwork(sandbox.host, request, sandbox.pod());
+                ContainerLaunch launch =
+                        ContainerLaunch.start(sandbox.host, request, withCgroupNamespace(groundwork))) {
+            launch.check();
+            LaunchedContainer launched = launch.execute();
+            Running container = new Running(sandbox.host, launch.plan(), request, launched, launch.release());
+            try {
+                assertThat(container.stdout()).isEqualTo("/sys/fs/cgroup cgroup2 ro\n");
+            } finally {
+                container.remove();
+            }
+        }
+    }
+
+    /** As where cgroups are v2: a host with v1 makes no cgroup namespaces. */
+    private static ContainerLaunch.Groundwork withCgroupNamespace(ContainerLaunch.Groundwork groundwork) {
+        ContainerPlan plan = groundwork.plan();
+        List<MountPlan> mounts = new ArrayList<>(plan.mounts());
+        if (!plan.cgroupNamespace()) {
+            int sysfs = mounts.indexOf(mounts.stream()
+                    .filter(mount -> mount.target().equals("/sys"))
+                    .findFirst()
+                    .orElseThrow());
+            mounts.add(
+                    sysfs + 1,
+                    new MountPlan.FileSystem(
+                            "cgroup2",
+                            "/sys/fs/cgroup",
+                            List.of(),
+                            MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                            false));
+        }
+        return new ContainerLaunch.Groundwork(
+                new ContainerPlan(
+                        plan.name(),
+                        plan.candidates(),
+                        plan.arguments(),
+                        plan.environment(),
+                        plan.workingDirectory(),
+                        plan.security(),
+                        plan.pidMode(),
+                        plan.hostNetwork(),
+                        plan.hostIpc(),
+                        true,
+                        mounts,
+                        plan.prepared(),
+                        plan.oomScoreAdj(),
+                        plan.limits(),
+                        plan.facts()),
+                groundwork.cgroup(),
+                groundwork.pod(),
+                groundwork.mounts(),
+                groundwork.points(),
+                groundwork.stay(),
+                groundwork.descriptors(),
+                groundwork.undo());
+    }
+
     // ---- filters on the last calls
 
     @ParameterizedTest
     @CsvSource({
-        "execve,SCMP_ACT_ERRNO",
-        "execve,SCMP_ACT_TRACE",
-        "'execve\",\"exit_group',SCMP_ACT_ERRNO",
-        "'execve\",\"write',SCMP_ACT_ERRNO",
-        "'execve\",\"write\",\"exit_group',SCMP_ACT_ERRNO",
+        "execve,SCMP_ACT_ERRNO,1",
+        "execve,SCMP_ACT_ERRNO,0",
+        "execve,SCMP_ACT_TRACE,1",
+        "'execve\",\"exit_group',SCMP_ACT_ERRNO,1",
+        "'execve\",\"exit_group',SCMP_ACT_ERRNO,0",
+        "'execve\",\"write',SCMP_ACT_ERRNO,1",
+        "'execve\",\"write\",\"exit_group',SCMP_ACT_ERRNO,1",
+        "'execve\",\"write\",\"exit_group',SCMP_ACT_ERRNO,0",
     })
-    void aFilterThatRefusesTheLastCallsEndsTheLaunch(String names, String action) throws IOException {
+    void aFilterThatRefusesTheLastCallsEndsTheLaunch(String names, String action, int errno) throws IOException {
         sandbox.pod(false);
         SeccompRequest filter = new SeccompRequest.Localhost(
                 "test.json",
                 "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"" + names + "\"],\"action\":\""
-                        + action + "\"}]}");
+                        + action + "\",\"errnoRet\":" + errno + "}]}");
         ContainerRequest request = sandbox.request(
                 PidMode.CONTAINER, LiveSandbox.filteredBy(sandbox.securityRequest(), filter, false), "true");
         Residue before = Residue.now(sandbox.group());
