@@ -22,7 +22,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** A container on a server. */
-public record Container(PortafilterServer server, String id, Path log) {
+public record Container(CriServer server, String id, Path log) {
     private static final Duration EXIT = Duration.ofSeconds(30);
     private static final Pattern PID = Pattern.compile("\"pid\"\\s*:\\s*(\\d+)");
 

@@ -9,7 +9,7 @@ import io.portafilter.cri.v1.RemovePodSandboxRequest;
 import io.portafilter.cri.v1.StopPodSandboxRequest;
 
 /** A pod sandbox on a server. It stays when the test forgets it; the server's fixture removes it. */
-public record Pod(PortafilterServer server, String id, PodSandboxConfig config) {
+public record Pod(CriServer server, String id, PodSandboxConfig config) {
     public ContainerFixture container(String image) {
         return new ContainerFixture(this, image);
     }

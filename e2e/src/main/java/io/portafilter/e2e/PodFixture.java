@@ -9,6 +9,9 @@ import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.PodSandboxMetadata;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.UserNamespace;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -21,13 +24,13 @@ import java.util.function.Consumer;
 public final class PodFixture {
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
-    private final PortafilterServer server;
+    private final CriServer server;
     private final PodSandboxConfig.Builder config = PodSandboxConfig.newBuilder();
     private final LinuxSandboxSecurityContext.Builder security = LinuxSandboxSecurityContext.newBuilder();
     private final NamespaceOption.Builder namespaces =
             NamespaceOption.newBuilder().setPid(NamespaceMode.CONTAINER);
 
-    private PodFixture(PortafilterServer server) {
+    private PodFixture(CriServer server) {
         this.server = server;
         String name = "pod-" + NUMBER.incrementAndGet();
         Path logs = server.base().resolve("logs").resolve(name);
@@ -40,8 +43,23 @@ public final class PodFixture {
                 .setLogDirectory(logs.toString());
     }
 
-    public static PodFixture pod(PortafilterServer server) {
-        return new PodFixture(server);
+    public static PodFixture pod(CriServer server) {
+        PodFixture fixture = new PodFixture(server);
+        return switch (server) {
+            case PortafilterServer _ -> fixture;
+            case Containerd containerd -> fixture.keptApart(containerd);
+        };
+    }
+
+    /** It makes no log directory, as that is kubelet's, and has one parent for the cgroups of all. */
+    private PodFixture keptApart(Containerd containerd) {
+        config.getLinuxBuilder().setCgroupParent(containerd.cgroupParent());
+        try {
+            Files.createDirectories(Path.of(config.getLogDirectory()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return this;
     }
 
     public PodFixture name(String name) {

@@ -25,7 +25,7 @@ import java.util.stream.Stream;
  *
  * <p>Not safe for several threads: start, kill and restart are called by one.
  */
-public final class PortafilterServer implements AutoCloseable {
+public final class PortafilterServer implements CriServer {
     private static final Duration START = Duration.ofSeconds(30);
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
@@ -77,6 +77,7 @@ public final class PortafilterServer implements AutoCloseable {
         return server;
     }
 
+    @Override
     public Path base() {
         return base;
     }
@@ -85,6 +86,7 @@ public final class PortafilterServer implements AutoCloseable {
         return base.resolve("root");
     }
 
+    @Override
     public Path state() {
         return state;
     }
@@ -105,10 +107,12 @@ public final class PortafilterServer implements AutoCloseable {
         return base.resolve("config.toml");
     }
 
+    @Override
     public String cgroupParent() {
         return cgroupParent;
     }
 
+    @Override
     public Cri cri() {
         return cri.orElseThrow(() -> new IllegalStateException("the server is not started"));
     }

@@ -48,6 +48,11 @@ public final class Tree {
         return program("portafilter.crun", "usr/bin/crun");
     }
 
+    /** Its shims lie beside it. */
+    public static Optional<Path> containerd() {
+        return program("portafilter.containerd", "usr/bin/containerd");
+    }
+
     private static Optional<Path> program(String property, String installed) {
         return Stream.concat(property(property).stream(), Stream.of(Path.of("/", installed)))
                 .filter(Files::isExecutable)

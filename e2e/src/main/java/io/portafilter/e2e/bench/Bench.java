@@ -8,6 +8,7 @@ import io.portafilter.cri.v1.StartContainerRequest;
 import io.portafilter.cri.v1.VersionRequest;
 import io.portafilter.e2e.Container;
 import io.portafilter.e2e.ContainerFixture;
+import io.portafilter.e2e.Containerd;
 import io.portafilter.e2e.Host;
 import io.portafilter.e2e.Pod;
 import io.portafilter.e2e.PodFixture;
@@ -26,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /**
@@ -42,15 +44,23 @@ public final class Bench {
     /** Before each measurement: until then the server's methods are interpreted, at twice the time. */
     private static final int WARM_UP = 300;
 
+    /** containerd is compiled: only its pages are to be touched once. */
+    private static final int PEER_WARM_UP = 10;
+
     private static final int PODS_BEFORE_MEMORY = 1000;
     private static final List<String> PROGRAM = List.of("/bin/sleep", "1000");
 
+    /** What containerd runs as a pod's first process. */
+    private static final String PAUSE = "\"Entrypoint\":[\"/bin/sleep\",\"1000000\"]";
+
     private final boolean json;
     private final String image;
+    private final String pauseImage;
 
-    private Bench(boolean json, String image) {
+    private Bench(boolean json, String image, String pauseImage) {
         this.json = json;
         this.image = image;
+        this.pauseImage = pauseImage;
     }
 
     /** Arguments: {@code --json} and names; without names, all that this class knows. */
@@ -63,13 +73,22 @@ public final class Bench {
         all.put("exec-sync", b -> b.execs("exec-sync", Duration.ZERO, BLOCK));
         all.put("exec-isolated", b -> b.execs("exec-isolated", QUIET, ISOLATED_BLOCK));
         all.put("sandbox", Bench::sandbox);
+        all.put("create-start", b -> b.calls("create-start", CriCalls::createAndStart));
+        all.put("create", b -> b.calls("create", CriCalls::create));
+        all.put("stop", b -> b.calls("stop", CriCalls::stop));
+        all.put("remove", b -> b.calls("remove", CriCalls::remove));
+        all.put("list", b -> b.calls("list", CriCalls::list));
+        all.put("status", b -> b.calls("status", CriCalls::status));
         all.put("server-start", Bench::serverStart);
         all.put("idle-memory", Bench::idleMemory);
         if (Tree.busybox().isEmpty() || Tree.dockerRegistry().isEmpty()) {
             throw new IllegalStateException("busybox-static or docker-registry is missing: start e2e/bench");
         }
         try (TestRegistry registry = TestRegistry.start()) {
-            Bench bench = new Bench(json, registry.push("bench/busybox", "v1", TestImages.busybox()));
+            Bench bench = new Bench(
+                    json,
+                    registry.push("bench/busybox", "v1", TestImages.busybox()),
+                    registry.push("bench/pause", "v1", TestImages.busybox().withConfig(PAUSE)));
             for (String name : names.isEmpty() ? List.copyOf(all.keySet()) : names) {
                 Optional.ofNullable(all.get(name))
                         .orElseThrow(() -> new IllegalArgumentException("no benchmark " + name + ": " + all.keySet()))
@@ -92,7 +111,7 @@ public final class Bench {
         return server;
     }
 
-    private static double millis(Runnable measured) {
+    static double millis(Runnable measured) {
         long begin = System.nanoTime();
         measured.run();
         return (System.nanoTime() - begin) / 1e6;
@@ -126,7 +145,7 @@ public final class Bench {
         List<Double> times(int n);
     }
 
-    private static ContainerFixture fixture(Pod pod, String image) {
+    static ContainerFixture fixture(Pod pod, String image) {
         return pod.container(image)
                 .command(PROGRAM.toArray(new String[0]))
                 .memoryLimit(64 << 20)
@@ -250,22 +269,37 @@ public final class Bench {
         return peers;
     }
 
-    /** RunPodSandbox with namespaces of its own, no CNI. */
+    /** RunPodSandbox with namespaces of its own; no CNI, and at the peer plugins that do almost nothing. */
     private void sandbox() {
+        calls("sandbox", CriCalls::runSandbox);
+    }
+
+    /** What is timed at the client of both servers. */
+    private void calls(String name, BiFunction<CriCalls, Integer, List<Double>> timed) {
         try (PortafilterServer server = server()) {
-            Measured ours = n -> {
-                List<Double> all = new ArrayList<>();
-                for (int i = 0; i < n; i++) {
-                    PodFixture fixture = PodFixture.pod(server);
-                    long begin = System.nanoTime();
-                    Pod pod = fixture.run();
-                    all.add((System.nanoTime() - begin) / 1e6);
-                    server.cri().removePod(pod.id());
-                }
-                return all;
-            };
-            var _ = ours.times(WARM_UP);
-            alternate("sandbox", BLOCK, ours, Map.of());
+            CriCalls ours = new CriCalls(server, image);
+            var _ = timed.apply(ours, WARM_UP);
+            withContainerd(peer -> alternate(
+                    name,
+                    BLOCK,
+                    n -> timed.apply(ours, n),
+                    peer.map(p -> Map.<String, Measured>of("containerd", n -> timed.apply(p, n)))
+                            .orElse(Map.of())));
+        }
+    }
+
+    /** Runs with Debian's containerd, or without when that does not run here. */
+    private void withContainerd(Consumer<Optional<CriCalls>> measure) {
+        if (Tree.containerd().isEmpty() || Tree.runc().isEmpty()) {
+            say("containerd or runc is not installed: no comparison with it");
+            measure.accept(Optional.empty());
+            return;
+        }
+        try (Containerd containerd = Containerd.started(pauseImage)) {
+            var _ = containerd.cri().pull(image);
+            CriCalls peer = new CriCalls(containerd, image);
+            var _ = peer.createAndStart(PEER_WARM_UP);
+            measure.accept(Optional.of(peer));
         }
     }
 

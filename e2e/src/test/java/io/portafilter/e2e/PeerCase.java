@@ -1,0 +1,24 @@
+package io.portafilter.e2e;
+
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/** Something that kubelet could ask for, whose container runs {@code observe.sh}. */
+record PeerCase(String name, Function<PeerSite, Container> start) {
+    static PeerCase container(String name, Consumer<ContainerFixture> asked) {
+        return pod(name, pod -> {}, asked);
+    }
+
+    static PeerCase pod(String name, Consumer<PodFixture> pod, Consumer<ContainerFixture> container) {
+        return new PeerCase(name, site -> site.start("plain", pod, container));
+    }
+
+    static PeerCase image(String name, String image, Consumer<ContainerFixture> container) {
+        return new PeerCase(name, site -> site.start(image, pod -> {}, container));
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}
