@@ -118,6 +118,9 @@ class ResourcesTest {
         update(container, r -> r.setCpusetCpus("1"));
         assertThat(container.process().read("status")).contains("Cpus_allowed_list:\t1\n");
         assertThat(container.shell("grep Cpus_allowed_list /proc/self/status")).isEqualTo("Cpus_allowed_list:\t1");
+        assertThat(container.shell("cat /proc/self/cgroup"))
+                .as("an exec is in every cgroup of its container")
+                .isEqualTo(container.shell("cat /proc/1/cgroup"));
         update(container, r -> r.setCpusetCpus("0-1"));
         assertThat(container.process().read("status")).contains("Cpus_allowed_list:\t0-1\n");
         container.stop(Duration.ofSeconds(10));

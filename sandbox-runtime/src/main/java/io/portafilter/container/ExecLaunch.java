@@ -56,9 +56,9 @@ public final class ExecLaunch implements AutoCloseable {
                 Monitor kept = Monitor.reopen(container.monitor())
                         .orElseThrow(() -> LaunchException.because("the container is not running"))) {
             Cgroup cgroup = Cgroup.at(host.cgroups(), cgroupPath);
-            int _ = PodLaunch.joinDescriptors(host, cgroup, descriptors);
+            int tasks = PodLaunch.joinDescriptors(host, cgroup, descriptors);
             long userNamespace = userNamespace(kept);
-            ExecProgram program = ExecProgram.of(plan, exec.arguments());
+            ExecProgram program = ExecProgram.of(plan, tasks, exec.arguments());
             joinContainer(program.slots(), kept, descriptors);
             descriptors.give(Slot.Role.STDIN, kept.stdin());
             try (Rollback undo = new Rollback()) {

@@ -20,10 +20,15 @@ record ExecProgram(LaunchProgram program, Slots slots) {
     /** How many descriptors the monitor keeps. */
     static final int KEPT = 1;
 
-    static ExecProgram of(ContainerPlan plan, List<String> arguments) {
+    /**
+     * The program.
+     *
+     * @param tasksFiles how many v1 hierarchies the container is in now: an update may have made it part of more
+     */
+    static ExecProgram of(ContainerPlan plan, int tasksFiles, List<String> arguments) {
         Slots slots = new Slots.Builder()
                 .add(Role.EXIT_FILE, Role.STATUS, Role.PROGRESS, Role.STDIN, Role.STDOUT_WRITE, Role.STDERR_WRITE)
-                .addMany(Role.TASKS, plan.facts().cgroupTasksFiles())
+                .addMany(Role.TASKS, tasksFiles)
                 .addIf(plan.facts().bornInCgroup(), Role.CGROUP)
                 .add(Role.MOUNT_NAMESPACE)
                 .addIf(!plan.hostNetwork(), Role.NETWORK_NAMESPACE)

@@ -38,7 +38,7 @@ class FilterNeedsTest {
     void namesTheCallThatAnExecCouldNotMake(SystemCall call) {
         ContainerPlan plan =
                 PlanFixture.plan().filter(answering(call, 0x00050001)).container();
-        assertThatThrownBy(() -> ExecProgram.of(plan, List.of("true")))
+        assertThatThrownBy(() -> ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), List.of("true")))
                 .isInstanceOf(SecurityRefusal.class)
                 .hasMessageContaining(
                         "profile no-" + call.callName() + " answers " + call.callName() + " with ERRNO(EPERM)");
@@ -70,6 +70,9 @@ class FilterNeedsTest {
                 .noNewPrivileges()
                 .filter(answering(SystemCall.CAPSET, 0x00050001))
                 .container();
-        assertThat(ExecProgram.of(plan, List.of("true")).program().operations()).isNotEmpty();
+        assertThat(ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), List.of("true"))
+                        .program()
+                        .operations())
+                .isNotEmpty();
     }
 }

@@ -52,7 +52,8 @@ class ProgramGoldenTest {
     }
 
     private static LaunchProgram exec(PlanFixture plan) {
-        return ExecProgram.of(plan.container(), List.of("sh", "-c", "id")).program();
+        return ExecProgram.of(plan.container(), plan.container().facts().cgroupTasksFiles(), List.of("sh", "-c", "id"))
+                .program();
     }
 
     @ParameterizedTest(name = "{0}")
