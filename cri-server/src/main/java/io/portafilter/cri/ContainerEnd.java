@@ -1,6 +1,7 @@
 package io.portafilter.cri;
 
 import io.portafilter.cgroup.Cgroup;
+import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ExitRecord;
 import io.portafilter.container.Monitor;
 import io.portafilter.linux.Errno;
@@ -109,7 +110,9 @@ final class ContainerEnd {
         // the last lines are on the disk before anybody sees the end
         container.log().ifPresent(ContainerLog::finish);
         container.log(Optional.empty());
-        ContainerRecord ended = ended(found.get(), exit, oomKilled, finishedAt(exitFile));
+        boolean executed = found.get().state() != ContainerState.STARTING
+                || ContainerLaunch.wasExecuted(node.places().containerState(container.id()));
+        ContainerRecord ended = ended(found.get(), exit, executed, oomKilled, finishedAt(exitFile));
         node.database().commit(new Change.PutContainer(ended));
         LOG.log(
                 Level.INFO,
@@ -118,16 +121,18 @@ final class ContainerEnd {
     }
 
     /**
-     * The record of a container that ended so; without an exit its monitor was lost. The launch program's own status
-     * means that the gate never opened, if the start was not seen to its end: the server was killed in between.
+     * The record of a container that ended so; without an exit its monitor was lost. If the start was not seen to its
+     * end, for the server was killed in between, the launch program's own status means that it failed, unless its
+     * progress says that it executed the program.
      */
-    static ContainerRecord ended(ContainerRecord record, Optional<ExitRecord> exit, boolean oomKilled, long atNanos) {
+    static ContainerRecord ended(
+            ContainerRecord record, Optional<ExitRecord> exit, boolean executed, boolean oomKilled, long atNanos) {
         if (exit.isEmpty()) {
             return record.exited(
                     atNanos, Recovery.LOST, Recovery.UNKNOWN, "its monitor was lost: nobody saw how it ended");
         }
         int code = exit.get().code();
-        if (record.state() == ContainerState.STARTING && code == LAUNCH_FAILED) {
+        if (code == LAUNCH_FAILED && !executed) {
             return record.exited(
                     atNanos, START_ERROR, "StartError", "the server ended while the container was started");
         }

@@ -36,7 +36,7 @@ class ContainerEndTest {
     }
 
     private static ContainerRecord ended(ContainerState state, int code, int signal, boolean oomKilled) {
-        return ContainerEnd.ended(record(state), Optional.of(new ExitRecord(code, signal)), oomKilled, 300);
+        return ContainerEnd.ended(record(state), Optional.of(new ExitRecord(code, signal)), true, oomKilled, 300);
     }
 
     @Test
@@ -55,24 +55,25 @@ class ContainerEndTest {
 
     @Test
     void withoutAnExitItIsUnknown() {
-        assertThat(ContainerEnd.ended(record(ContainerState.RUNNING), Optional.empty(), false, 300))
+        assertThat(ContainerEnd.ended(record(ContainerState.RUNNING), Optional.empty(), true, false, 300))
                 .returns(255, ContainerRecord::exitCode)
                 .returns("Unknown", ContainerRecord::reason);
     }
 
     @Test
     void aGateThatNeverOpenedIsAStartErrorAndAProgramsOwn124IsNot() {
-        assertThat(ended(ContainerState.STARTING, 124, 0, false))
+        assertThat(ContainerEnd.ended(
+                        record(ContainerState.STARTING), Optional.of(new ExitRecord(124, 0)), false, false, 300))
                 .returns(128, ContainerRecord::exitCode)
                 .returns("StartError", ContainerRecord::reason);
-        assertThat(ended(ContainerState.RUNNING, 124, 0, false))
+        assertThat(ended(ContainerState.STARTING, 124, 0, false))
                 .returns(124, ContainerRecord::exitCode)
                 .returns("Error", ContainerRecord::reason);
     }
 
     @Test
     void theEndIsNeverBeforeTheStart() {
-        assertThat(ContainerEnd.ended(record(ContainerState.RUNNING), Optional.of(new ExitRecord(0, 0)), false, 5)
+        assertThat(ContainerEnd.ended(record(ContainerState.RUNNING), Optional.of(new ExitRecord(0, 0)), true, false, 5)
                         .finishedAtNanos())
                 .isEqualTo(200);
     }

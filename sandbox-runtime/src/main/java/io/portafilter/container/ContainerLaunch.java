@@ -6,6 +6,8 @@ import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.launch.LaunchException;
+import io.portafilter.launch.ProgressFile;
+import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
@@ -163,6 +165,18 @@ public final class ContainerLaunch implements AutoCloseable {
         }
     }
 
+    /** Whether the program of a container whose end was not followed was ever executed; false if nothing is known. */
+    public static boolean wasExecuted(Path stateDirectory) {
+        try (Fd file = Kernel.open(PreparedLaunch.progressPath(stateDirectory).toString(), O_RDONLY | O_NOFOLLOW)) {
+            return ProgressFile.tellsOfExecution(file);
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT)) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
     /** Runs the launch program up to its gate. */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
@@ -177,6 +191,7 @@ public final class ContainerLaunch implements AutoCloseable {
                 groundwork.descriptors(),
                 PreparedLaunch.progressFile(asked.stateDirectory()));
         groundwork.undo().add(launch::close);
+        launch.status().noteExecutions();
         int pid = awaitReady(launch, groundwork.cgroup(), asked);
         LaunchedContainer prepared;
         try (ProcDirectory process = launch.open(pid)) {

@@ -105,7 +105,7 @@ final class PreparedLaunch implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
     static Fd progressFile(Path stateDirectory) {
-        return fill(newFile(stateDirectory.resolve("progress")), ElfImage.PROGRESS_PAGE_SIZE);
+        return fill(newFile(progressPath(stateDirectory)), ElfImage.PROGRESS_PAGE_SIZE);
     }
 
     /** An exit file; its room is taken beforehand, so that a full disk cannot lose an exit code. */
@@ -137,6 +137,10 @@ final class PreparedLaunch implements AutoCloseable {
         try (Fd file = newFile(path)) {
             Kernel.writeText(file, text);
         }
+    }
+
+    static Path progressPath(Path stateDirectory) {
+        return stateDirectory.resolve("progress");
     }
 
     static Path exitPath(Path stateDirectory) {

@@ -66,6 +66,11 @@ public final class ElfImage {
         return bytes;
     }
 
+    /** The address of an operation. */
+    int addressOf(int index) {
+        return operations + index * OPERATION_SIZE;
+    }
+
     /** The index of the operation at an address, or {@link Operation#NONE} if none lies there. */
     int operationAt(long address) {
         long distance = address - operations;

@@ -49,6 +49,17 @@ public final class LaunchStatus implements AutoCloseable {
         this.deadline = System.nanoTime() + timeLimit.toNanos();
     }
 
+    /** Makes the progress page, if it is a file of the host, tell by itself whether the program was executed. */
+    public void noteExecutions() {
+        List<Integer> executions = new ArrayList<>();
+        for (int i = 0; i < program.operations().size(); i++) {
+            if (program.operations().get(i).call() == SystemCall.EXECVE) {
+                executions.add(image.addressOf(i));
+            }
+        }
+        ProgressFile.note(progress, executions);
+    }
+
     /** Waits until the n-th process was started, and returns its pid; throws if the launch ends before. */
     public int awaitStarted(int n) {
         while (started.size() < n) {

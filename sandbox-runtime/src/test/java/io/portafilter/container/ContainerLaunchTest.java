@@ -1,7 +1,9 @@
 package io.portafilter.container;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.portafilter.launch.LaunchException;
 import java.io.IOException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -58,5 +60,28 @@ class ContainerLaunchTest {
                         "in\n" + (shape.pids == PidMode.POD ? "pod-pod" : "sleep") + "\n", "", new ExitRecord(5, 0)));
         container.kill();
         assertThat(container.exit()).contains(new ExitRecord(137, 9));
+    }
+
+    /** For a server that was killed between the two: 124 is the launch program's own status too. */
+    @ParameterizedTest
+    @EnumSource
+    void theStateDirectoryTellsAProgramThatExitsWith124FromALaunchThatFailed(Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        Running program = sandbox.container(shape.pids, "sh", "-c", "exit 124");
+        assertThat(program.exit()).contains(new ExitRecord(124, 0));
+        assertThat(ContainerLaunch.wasExecuted(program.request().stateDirectory()))
+                .isTrue();
+
+        ContainerRequest missing = sandbox.request(shape.pids, sandbox.securityRequest(), "no-such-command");
+        try (ContainerLaunch launch = ContainerLaunch.prepare(sandbox.host, missing, sandbox.pod())) {
+            assertThatThrownBy(launch::execute).isInstanceOf(LaunchException.class);
+        }
+        assertThat(ContainerLaunch.wasExecuted(missing.stateDirectory())).isFalse();
+
+        ContainerRequest cancelled = sandbox.request(shape.pids, sandbox.securityRequest(), "true");
+        try (ContainerLaunch launch = ContainerLaunch.prepare(sandbox.host, cancelled, sandbox.pod())) {
+            launch.check();
+        }
+        assertThat(ContainerLaunch.wasExecuted(cancelled.stateDirectory())).isFalse();
     }
 }
