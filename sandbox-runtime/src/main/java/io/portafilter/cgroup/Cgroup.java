@@ -70,6 +70,14 @@ public sealed interface Cgroup permits CgroupV1, CgroupV2 {
      */
     List<Fd> openForJoin();
 
+    /**
+     * The same for a process that is to join one that runs there, which may have moved to a cgroup of its own below
+     * this one: in version 2 a cgroup that gives its controllers to those below it takes no process itself (EBUSY).
+     *
+     * @param member number of a process of this cgroup, as this process sees it
+     */
+    List<Fd> openForJoin(int member);
+
     /** The processes in it and in cgroups below it, in ascending order. */
     List<Integer> processes();
 

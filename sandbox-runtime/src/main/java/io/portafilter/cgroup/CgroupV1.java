@@ -223,6 +223,12 @@ final class CgroupV1 implements Cgroup {
         return tasks;
     }
 
+    /** A cgroup of version 1 takes processes whatever is below it. */
+    @Override
+    public List<Fd> openForJoin(int member) {
+        return openForJoin();
+    }
+
     @Override
     public List<Integer> processes() {
         return List.copyOf(allProcesses());

@@ -3,6 +3,7 @@ package io.portafilter.cgroup;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
+import io.portafilter.linux.ProcFile;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -12,6 +13,7 @@ import java.util.Set;
 
 /** A cgroup of version 2: one directory in the one hierarchy. */
 final class CgroupV2 implements Cgroup {
+    private static final String SUBTREE_CONTROL = "cgroup.subtree_control";
     private static final Duration FREEZE_DEADLINE = Duration.ofSeconds(2);
 
     /** For limits and usage; the kernel has others, which no request names. */
@@ -77,7 +79,7 @@ final class CgroupV2 implements Cgroup {
                 new CgroupDirectory(made.path().substring(0, made.path().lastIndexOf('/')));
         Set<String> missing = words(parent.read("cgroup.controllers"));
         missing.retainAll(USED_CONTROLLERS);
-        missing.removeAll(words(parent.read("cgroup.subtree_control")));
+        missing.removeAll(words(parent.read(SUBTREE_CONTROL)));
         if (missing.isEmpty()) {
             return;
         }
@@ -85,7 +87,7 @@ final class CgroupV2 implements Cgroup {
                 " ",
                 missing.stream().sorted().map(controller -> "+" + controller).toList());
         try {
-            parent.write("cgroup.subtree_control", change);
+            parent.write(SUBTREE_CONTROL, change);
         } catch (CgroupRefusal e) {
             if (e.getCause() instanceof KernelException cause && cause.is(Errno.EBUSY)) {
                 throw new CgroupRefusal(
@@ -154,6 +156,29 @@ final class CgroupV2 implements Cgroup {
     @SuppressWarnings("MustBeClosedChecker") // handed over in the list
     public List<Fd> openForJoin() {
         return List.of(directory.open());
+    }
+
+    @Override
+    @SuppressWarnings("MustBeClosedChecker") // handed over in the list
+    public List<Fd> openForJoin(int member) {
+        if (directory
+                .readIfPresent(SUBTREE_CONTROL)
+                .filter(given -> !given.isEmpty())
+                .isEmpty()) {
+            return openForJoin();
+        }
+        String shown = ProcFile.read("/proc/" + member + "/cgroup")
+                .lines()
+                .filter(line -> line.startsWith("0::"))
+                .map(line -> line.substring("0::".length()))
+                .findFirst()
+                .orElse("");
+        String own = hierarchy.shownPath(path.value());
+        if (!shown.startsWith(own + "/")) {
+            throw new CgroupRefusal("cgroup " + path + " takes no more processes, as it gives its controllers to those"
+                    + " below it, and process " + member + " is in " + shown);
+        }
+        return List.of(new CgroupDirectory(directory.path() + shown.substring(own.length())).open());
     }
 
     @Override

@@ -127,7 +127,7 @@ public final class ContainerLaunch implements AutoCloseable {
 
             Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
             undo.add(() -> PodLaunch.removeCgroup(cgroup));
-            int tasks = PodLaunch.joinDescriptors(host, cgroup, descriptors);
+            int tasks = PodLaunch.joinDescriptors(host, cgroup.openForJoin(), descriptors);
 
             Fd root = root(asked, ids, podMonitor, rootUid, rootGid);
             descriptors.give(Slot.Role.ROOT, root);

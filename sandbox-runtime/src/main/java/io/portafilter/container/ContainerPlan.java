@@ -59,6 +59,7 @@ public record ContainerPlan(
 
     private static final String DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     private static final int TTY_GROUP = 5;
+    private static final String CGROUPS = "/sys/fs/cgroup";
     private static final long SOFT_OPEN_FILES = 1024;
     private static final long HARD_OPEN_FILES = 1048576;
     private static final int NAME_BYTES = 15;
@@ -207,9 +208,13 @@ public record ContainerPlan(
             list.bindDefault(new MountRequest("/sys", Path.of("/sys"), true, true, Propagation.PRIVATE));
         } else {
             list.addDefault(new MountPlan.FileSystem("sysfs", "/sys", List.of(), bare | writable, false));
-            if (facts.bornInCgroup()) {
+            if (facts.bornInCgroup() && security.privileged()) {
+                // A clone: whoever mounts cgroup2 in the host's cgroup namespace sets its options, such as nsdelegate,
+                // for the whole host (cgroups(7)).
+                list.bindDefault(new MountRequest(CGROUPS, Path.of(CGROUPS), false, false, Propagation.PRIVATE));
+            } else if (facts.bornInCgroup()) {
                 list.addDefault(new MountPlan.FileSystem(
-                        "cgroup2", "/sys/fs/cgroup", List.of(), bare | writable | MOUNT_ATTR_RELATIME, false));
+                        "cgroup2", CGROUPS, List.of(), bare | writable | MOUNT_ATTR_RELATIME, false));
             }
         }
         volumes.forEach(list::bind);

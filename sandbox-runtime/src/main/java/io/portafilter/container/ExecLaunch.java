@@ -56,7 +56,8 @@ public final class ExecLaunch implements AutoCloseable {
                 Monitor kept = Monitor.reopen(container.monitor())
                         .orElseThrow(() -> LaunchException.because("the container is not running"))) {
             Cgroup cgroup = Cgroup.at(host.cgroups(), cgroupPath);
-            int tasks = PodLaunch.joinDescriptors(host, cgroup, descriptors);
+            int tasks = PodLaunch.joinDescriptors(
+                    host, cgroup.openForJoin(container.init().pid()), descriptors);
             long userNamespace = userNamespace(kept);
             ExecProgram program = ExecProgram.of(plan, tasks, exec.arguments());
             joinContainer(program.slots(), kept, descriptors);

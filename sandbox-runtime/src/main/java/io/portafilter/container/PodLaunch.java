@@ -45,7 +45,7 @@ public final class PodLaunch implements AutoCloseable {
                 Descriptors descriptors = new Descriptors()) {
             Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
             undo.add(() -> removeCgroup(cgroup));
-            int tasks = joinDescriptors(host, cgroup, descriptors);
+            int tasks = joinDescriptors(host, cgroup.openForJoin(), descriptors);
             PausePlan plan = PausePlan.of(asked, host.facts().joining(tasks));
             PauseProgram program = PauseProgram.of(plan);
             descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.directory()));
@@ -80,8 +80,7 @@ public final class PodLaunch implements AutoCloseable {
     }
 
     /** Puts what a process needs to join a cgroup into its slots, and returns how many v1 hierarchies it joins. */
-    static int joinDescriptors(Host host, Cgroup cgroup, Descriptors descriptors) {
-        List<Fd> opened = cgroup.openForJoin();
+    static int joinDescriptors(Host host, List<Fd> opened, Descriptors descriptors) {
         if (host.facts().host().cgroupV2()) {
             descriptors.give(Slot.Role.CGROUP, opened.getFirst());
             return 0;

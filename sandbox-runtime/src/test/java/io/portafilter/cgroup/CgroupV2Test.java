@@ -19,11 +19,13 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(60)
+@Timeout(180)
+@Tag("vm")
 class CgroupV2Test {
     @TempDir
     Path directory;
@@ -96,6 +98,27 @@ class CgroupV2Test {
         assertThat(opened).hasSize(1);
         assertThat(Path.of(opened.getFirst().path())).isDirectory();
         opened.forEach(Fd::close);
+    }
+
+    /** What a program does that manages cgroups itself: a cgroup with controllers for those below it takes no process. */
+    @Test
+    void whoJoinsAProcessThatMovedBelowJoinsItThere() throws IOException {
+        assumeTrue(hasController("pids"), "needs cgroup v2 with the controller pids");
+        Cgroup cgroup = Cgroup.create(hierarchy, path, limits(Map.of()));
+        String own = hierarchy.directory() + path;
+        Process process = join(
+                cgroup,
+                "mkdir %1$s/init && echo 0 > %1$s/init/cgroup.procs && echo +pids > %1$s/cgroup.subtree_control && echo moved; exec sleep 600"
+                        .formatted(own));
+        assertThat(process.inputReader().readLine()).isEqualTo("moved");
+
+        List<Fd> opened = cgroup.openForJoin((int) process.pid());
+
+        assertThat(opened).hasSize(1);
+        assertThat(Files.readSymbolicLink(Path.of(opened.getFirst().path()))).isEqualTo(Path.of(own, "init"));
+        opened.forEach(Fd::close);
+        int outside = (int) ProcessHandle.current().pid();
+        assertThatThrownBy(() -> cgroup.openForJoin(outside)).hasMessageContaining("process " + outside);
     }
 
     @Test
