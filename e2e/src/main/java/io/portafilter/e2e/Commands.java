@@ -41,10 +41,10 @@ public final class Commands {
                         .redirectError(err.toFile());
                 builder.environment().putAll(environment);
                 Process process = builder.start();
-                if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+                if (!process.waitFor(Await.patient(limit).toMillis(), TimeUnit.MILLISECONDS)) {
                     var _ = process.destroyForcibly();
-                    throw new AssertionError(String.join(" ", command) + " still runs after " + limit + "\n"
-                            + Files.readString(out) + Files.readString(err));
+                    throw new AssertionError(String.join(" ", command) + " still runs after " + Await.patient(limit)
+                            + "\n" + Files.readString(out) + Files.readString(err));
                 }
                 return new Outcome(
                         List.of(command),

@@ -59,7 +59,7 @@ public final class Cri implements AutoCloseable {
 
     public RuntimeServiceBlockingStub runtime(Duration deadline) {
         return RuntimeServiceGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(deadline.toMillis(), TimeUnit.MILLISECONDS);
+                .withDeadlineAfter(Await.patient(deadline).toMillis(), TimeUnit.MILLISECONDS);
     }
 
     public ImageServiceBlockingStub images() {
@@ -67,7 +67,8 @@ public final class Cri implements AutoCloseable {
     }
 
     public ImageServiceBlockingStub images(Duration deadline) {
-        return ImageServiceGrpc.newBlockingStub(channel).withDeadlineAfter(deadline.toMillis(), TimeUnit.MILLISECONDS);
+        return ImageServiceGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(Await.patient(deadline).toMillis(), TimeUnit.MILLISECONDS);
     }
 
     public static ImageSpec image(String reference) {

@@ -3,7 +3,7 @@ package io.portafilter.e2e;
 import java.nio.file.Path;
 
 /** A container runtime on a socket of its own, its files and cgroups apart from those of all others. */
-public sealed interface CriServer extends AutoCloseable permits PortafilterServer, Containerd {
+public sealed interface CriServer extends AutoCloseable permits PortafilterServer, UnitServer, Containerd {
     Cri cri();
 
     /** Below it lie the directories of this server and, in {@code logs}, those of its containers' logs. */

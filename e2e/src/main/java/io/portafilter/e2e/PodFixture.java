@@ -46,7 +46,7 @@ public final class PodFixture {
     public static PodFixture pod(CriServer server) {
         PodFixture fixture = new PodFixture(server);
         return switch (server) {
-            case PortafilterServer _ -> fixture;
+            case PortafilterServer _, UnitServer _ -> fixture;
             case Containerd containerd -> fixture.keptApart(containerd);
         };
     }

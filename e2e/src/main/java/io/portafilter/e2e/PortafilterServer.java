@@ -27,6 +27,7 @@ import java.util.stream.Stream;
  */
 public final class PortafilterServer implements CriServer {
     private static final Duration START = Duration.ofSeconds(30);
+    private static final Duration END = Duration.ofSeconds(15);
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
     /** What /run is on a host with systemd; the bare directory stands in where it is none. */
@@ -194,7 +195,7 @@ public final class PortafilterServer implements CriServer {
             running.destroy();
         }
         try {
-            if (!running.waitFor(15, TimeUnit.SECONDS)) {
+            if (!running.waitFor(Await.patient(END).toMillis(), TimeUnit.MILLISECONDS)) {
                 var _ = running.destroyForcibly();
                 throw new AssertionError("the server does not end at SIGTERM\n" + logTail());
             }
