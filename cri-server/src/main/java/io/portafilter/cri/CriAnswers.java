@@ -136,16 +136,15 @@ final class CriAnswers {
                 .build();
     }
 
+    /** What the filter says of state and labels; its id is looked up. */
     static boolean matches(PodSandboxFilter filter, LivePod pod, PodRecord record) {
-        return pod.id().startsWith(filter.getId())
-                && (!filter.hasState() || filter.getState().getState() == state(record.state()))
+        return (!filter.hasState() || filter.getState().getState() == state(record.state()))
                 && hasLabels(pod.request().getConfig().getLabelsMap(), filter.getLabelSelectorMap());
     }
 
+    /** What the filter says of state and labels; its ids are looked up. */
     static boolean matches(ContainerFilter filter, LiveContainer container, ContainerRecord record) {
-        return container.id().startsWith(filter.getId())
-                && container.podId().startsWith(filter.getPodSandboxId())
-                && (!filter.hasState() || filter.getState().getState() == state(record.state()))
+        return (!filter.hasState() || filter.getState().getState() == state(record.state()))
                 && hasLabels(container.request().getConfig().getLabelsMap(), filter.getLabelSelectorMap());
     }
 

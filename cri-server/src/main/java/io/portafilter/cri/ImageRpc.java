@@ -7,6 +7,7 @@ import io.portafilter.cri.v1.AuthConfig;
 import io.portafilter.cri.v1.FilesystemIdentifier;
 import io.portafilter.cri.v1.FilesystemUsage;
 import io.portafilter.cri.v1.Image;
+import io.portafilter.cri.v1.ImageFilter;
 import io.portafilter.cri.v1.ImageFsInfoRequest;
 import io.portafilter.cri.v1.ImageFsInfoResponse;
 import io.portafilter.cri.v1.ImageServiceGrpc;
@@ -20,6 +21,8 @@ import io.portafilter.cri.v1.PullImageRequest;
 import io.portafilter.cri.v1.PullImageResponse;
 import io.portafilter.cri.v1.RemoveImageRequest;
 import io.portafilter.cri.v1.RemoveImageResponse;
+import io.portafilter.cri.v1.StreamImagesRequest;
+import io.portafilter.cri.v1.StreamImagesResponse;
 import io.portafilter.cri.v1.UInt64Value;
 import io.portafilter.image.FsUsage;
 import io.portafilter.image.ImageConfig;
@@ -54,13 +57,27 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
 
     @Override
     public void listImages(ListImagesRequest request, StreamObserver<ListImagesResponse> answer) {
-        String wanted = request.getFilter().getImage().getImage();
+        reply(
+                answer,
+                ListImagesResponse.newBuilder()
+                        .addAllImages(listed(request.getFilter()).toList())
+                        .build());
+    }
+
+    @Override
+    public void streamImages(StreamImagesRequest request, StreamObserver<StreamImagesResponse> answer) {
+        ListStream.send(
+                answer,
+                listed(request.getFilter()),
+                items -> StreamImagesResponse.newBuilder().addAllImages(items).build());
+    }
+
+    private Stream<Image> listed(ImageFilter filter) {
+        String wanted = filter.getImage().getImage();
         List<ImageRecord> found = wanted.isEmpty()
                 ? images().list()
                 : images().find(wanted).stream().toList();
-        ListImagesResponse.Builder response = ListImagesResponse.newBuilder();
-        found.forEach(image -> response.addImages(message(image)));
-        reply(answer, response.build());
+        return found.stream().map(this::message);
     }
 
     @Override

@@ -7,9 +7,6 @@ import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
 import java.util.Optional;
 
 /** CRI's RuntimeService, a short method for each call; those that are not here answer UNIMPLEMENTED. */
@@ -99,17 +96,23 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
 
     @Override
     public void listPodSandbox(ListPodSandboxRequest request, StreamObserver<ListPodSandboxResponse> answer) {
-        Services runtime = runtime();
-        List<PodSandbox> items = new ArrayList<>();
-        for (LivePod pod : runtime.podTable().all()) {
-            runtime.node()
-                    .database()
-                    .pod(pod.id())
-                    .filter(record -> CriAnswers.matches(request.getFilter(), pod, record))
-                    .ifPresent(record -> items.add(CriAnswers.listed(pod, record)));
-        }
-        items.sort(Comparator.comparingLong(PodSandbox::getCreatedAt).reversed());
-        reply(answer, ListPodSandboxResponse.newBuilder().addAllItems(items).build());
+        reply(
+                answer,
+                ListPodSandboxResponse.newBuilder()
+                        .addAllItems(
+                                new Listing(runtime()).pods(request.getFilter()).toList())
+                        .build());
+    }
+
+    @Override
+    public void streamPodSandboxes(
+            StreamPodSandboxesRequest request, StreamObserver<StreamPodSandboxesResponse> answer) {
+        ListStream.send(
+                answer,
+                new Listing(runtime()).pods(request.getFilter()),
+                items -> StreamPodSandboxesResponse.newBuilder()
+                        .addAllPodSandboxes(items)
+                        .build());
     }
 
     @Override
@@ -170,19 +173,23 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
 
     @Override
     public void listContainers(ListContainersRequest request, StreamObserver<ListContainersResponse> answer) {
-        Services runtime = runtime();
-        List<Container> found = new ArrayList<>();
-        for (LiveContainer container : runtime.containerTable().all()) {
-            runtime.node()
-                    .database()
-                    .container(container.id())
-                    .filter(record -> CriAnswers.matches(request.getFilter(), container, record))
-                    .ifPresent(record -> found.add(CriAnswers.listed(container, record)));
-        }
-        found.sort(Comparator.comparingLong(Container::getCreatedAt).reversed());
         reply(
                 answer,
-                ListContainersResponse.newBuilder().addAllContainers(found).build());
+                ListContainersResponse.newBuilder()
+                        .addAllContainers(new Listing(runtime())
+                                .containers(request.getFilter())
+                                .toList())
+                        .build());
+    }
+
+    @Override
+    public void streamContainers(StreamContainersRequest request, StreamObserver<StreamContainersResponse> answer) {
+        ListStream.send(
+                answer,
+                new Listing(runtime()).containers(request.getFilter()),
+                items -> StreamContainersResponse.newBuilder()
+                        .addAllContainers(items)
+                        .build());
     }
 
     @Override

@@ -48,8 +48,18 @@ final class StatusInterceptor implements ServerInterceptor {
         return new SimpleForwardingServerCallListener<>(listener) {
             @Override
             public void onHalfClose() {
+                orClose(super::onHalfClose);
+            }
+
+            // a stream makes what it sends when the connection asks for it
+            @Override
+            public void onReady() {
+                orClose(super::onReady);
+            }
+
+            private void orClose(Runnable step) {
                 try {
-                    super.onHalfClose();
+                    step.run();
                 } catch (RuntimeException | Error e) {
                     close(call, e, method);
                 }
