@@ -18,6 +18,7 @@ import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.StartContainerRequest;
 import io.portafilter.image.ImageConfig;
 import io.portafilter.image.ImageStore.LeasedImage;
+import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
@@ -49,6 +50,8 @@ final class ContainerLifecycle {
 
     private static final Logger LOG = System.getLogger(ContainerLifecycle.class.getName());
 
+    private static final String RUN_ANOTHER = "run another pod sandbox for it";
+
     private final Node node;
     private final LiveTable<LivePod> pods;
     private final LiveTable<LiveContainer> containers;
@@ -78,24 +81,39 @@ final class ContainerLifecycle {
                         identity,
                         "CreateContainer of " + identity,
                         request,
-                        flight -> existing(request, identity).orElseGet(() -> make(flight, pod, request)));
+                        flight -> existing(request, identity).orElseGet(() -> makeIn(flight, pod, request)));
+    }
+
+    /** What fails because its pod is being stopped fails for that reason, whatever it met first. */
+    private String makeIn(InFlight.Flight flight, LivePod pod, CreateContainerRequest request) {
+        try {
+            return make(flight, pod, request);
+        } catch (LaunchException | KernelException | UncheckedIOException e) {
+            if (isReady(pod)) {
+                throw e;
+            }
+            throw notReady("CreateContainer", pod, e);
+        }
     }
 
     private Optional<String> existing(CreateContainerRequest request, Identity.Container identity) {
-        return containers.with(identity).map(container -> {
-            ContainerRecord record = record(container);
-            if (record.state() == ContainerState.CREATED && container.request().equals(request)) {
-                return container.id();
-            }
-            throw new CriException(
-                    Status.Code.ALREADY_EXISTS,
-                    "CreateContainer of " + identity,
-                    "container " + container.id() + " of "
-                            + Duration.ofNanos(Node.now() - record.createdAtNanos())
-                                    .toSeconds()
-                            + " s ago is " + record.state(),
-                    "remove it, or use another attempt");
-        });
+        // one whose record has gone is just being removed: its name is free
+        return containers
+                .with(identity)
+                .flatMap(container -> node.database().container(container.id()).map(record -> {
+                    if (record.state() == ContainerState.CREATED
+                            && container.request().equals(request)) {
+                        return container.id();
+                    }
+                    throw new CriException(
+                            Status.Code.ALREADY_EXISTS,
+                            "CreateContainer of " + identity,
+                            "container " + container.id() + " of "
+                                    + Duration.ofNanos(Node.now() - record.createdAtNanos())
+                                            .toSeconds()
+                                    + " s ago is " + record.state(),
+                            "remove it, or use another attempt");
+                }));
     }
 
     private String make(InFlight.Flight flight, LivePod pod, CreateContainerRequest request) {
@@ -152,9 +170,24 @@ final class ContainerLifecycle {
     private PodRecord requireReady(LivePod pod, String asked) {
         Optional<PodRecord> record = node.database().pod(pod.id());
         if (record.isEmpty() || record.get().state() != PodState.READY) {
-            throw precondition(asked, "pod sandbox " + pod.id() + " is not ready", "run another pod sandbox for it");
+            throw precondition(asked, notReady(pod), RUN_ANOTHER);
         }
         return record.get();
+    }
+
+    private boolean isReady(LivePod pod) {
+        return node.database()
+                .pod(pod.id())
+                .filter(record -> record.state() == PodState.READY)
+                .isPresent();
+    }
+
+    private static CriException notReady(String asked, LivePod pod, RuntimeException cause) {
+        return new CriException(Status.Code.FAILED_PRECONDITION, asked, notReady(pod), RUN_ANOTHER, cause);
+    }
+
+    private static String notReady(LivePod pod) {
+        return "pod sandbox " + pod.id() + " is not ready";
     }
 
     private static LaunchedPod launched(PodRecord record) {
@@ -267,12 +300,7 @@ final class ContainerLifecycle {
 
     private void start(InFlight.Flight flight, LiveContainer container, String asked) {
         long start = System.nanoTime();
-        ContainerRecord record = record(container);
-        if (record.state() != ContainerState.CREATED) {
-            throw precondition(asked, "it is " + record.state(), "only a container that is CREATED starts");
-        }
         LivePod pod = pods.require(container.podId());
-        var _ = requireReady(pod, asked);
         try {
             LaunchedContainer launched = launch(flight, container, pod, asked);
             LOG.log(
@@ -289,16 +317,19 @@ final class ContainerLifecycle {
 
     @SuppressWarnings("MustBeClosedChecker") // the container owns the monitor until its end
     private LaunchedContainer launch(InFlight.Flight flight, LiveContainer container, LivePod pod, String asked) {
-        prepareAnewIfNeeded(container, pod);
-        ContainerLaunch launch = container.prepared().orElseThrow();
+        prepareAnewIfNeeded(container, pod, asked);
         flight.stage("comparing its process with the request");
         long startedAt = Node.now();
-        try (PodLock.Held held = node.podLock().hold(pod.id())) {
-            held.require(pod.id());
-            var _ = requireReady(pod, asked);
-            ContainerRecord starting =
-                    record(container).prepared(launch.launched(), node.bootId()).starting(startedAt);
+        ContainerLaunch launch;
+        try (PodLock.Held ofPod = node.podLock().hold(pod.id());
+                ContainerLock.Held ofContainer = node.containerLock().hold(container.id())) {
+            ofPod.require(pod.id());
+            ofContainer.require(container.id());
             flight.requireWanted();
+            ContainerRecord record = requireCreated(container, pod, asked);
+            launch = container.prepared().orElseThrow();
+            ContainerRecord starting =
+                    record.prepared(launch.launched(), node.bootId()).starting(startedAt);
             // before the gate opens: no program ever ran that the records do not know
             Database.Pending recorded = node.database().begin(List.of(new Change.PutContainer(starting)));
             try {
@@ -307,6 +338,7 @@ final class ContainerLifecycle {
                 recorded.await();
             }
         }
+        // from here on nobody else ends it: its record says that it is being started
         LaunchedContainer launched = launch.execute();
         try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
             held.require(container.id());
@@ -319,11 +351,21 @@ final class ContainerLifecycle {
         return launched;
     }
 
+    private ContainerRecord requireCreated(LiveContainer container, LivePod pod, String asked) {
+        ContainerRecord record = record(container);
+        if (record.state() != ContainerState.CREATED) {
+            throw precondition(asked, "it is " + record.state(), "only a container that is CREATED starts");
+        }
+        var _ = requireReady(pod, asked);
+        return record;
+    }
+
     /** A container whose prepared process went away with an earlier server, or was ended by somebody. */
-    private void prepareAnewIfNeeded(LiveContainer container, LivePod pod) {
+    private void prepareAnewIfNeeded(LiveContainer container, LivePod pod, String asked) {
         try (ContainerLock.Held held = node.containerLock().hold(container.id());
                 Rollback undo = new Rollback()) {
             held.require(container.id());
+            var _ = requireCreated(container, pod, asked);
             boolean alive = container
                     .prepared()
                     .filter(launch -> launch.launched().init().isAlive())
@@ -333,12 +375,20 @@ final class ContainerLifecycle {
                 prepare(container, pod, undo);
             }
             undo.forget();
+        } catch (LaunchException | KernelException e) {
+            if (isReady(pod)) {
+                throw e;
+            }
+            throw notReady(asked, pod, e);
         }
     }
 
     private void failStart(LiveContainer container, RuntimeException cause) {
         try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
             held.require(container.id());
+            if (node.database().container(container.id()).isEmpty()) {
+                return; // removed before it could fail
+            }
             ContainerStop.unprepare(container);
             String message = Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString);
             node.database()
@@ -379,8 +429,15 @@ final class ContainerLifecycle {
         stop.stop(idOrPrefix, timeoutSeconds);
     }
 
-    /** {@link ContainerStop#stopAll}. */
+    /**
+     * Ends all containers of a pod that is not READY any more; those that are being created end themselves.
+     *
+     * @see ContainerStop#stopAll
+     */
     void stopAll(String podId) {
+        node.inFlight()
+                .awaitNone(key -> key instanceof Identity.Container identity
+                        && identity.podId().equals(podId));
         stop.stopAll(ofPod(podId));
     }
 
@@ -410,31 +467,56 @@ final class ContainerLifecycle {
         }
     }
 
+    /** One that was started between our looks is killed like one that ran before. */
     private void remove(LiveContainer container) {
-        String asked = "RemoveContainer " + container.id();
-        if (node.inFlight().isFlying(new ContainerStop.Starting(container.id()))) {
-            throw precondition(asked, "it is being started", "try again when it has");
-        }
-        if (stop.isRunning(container)) {
-            stop.kill(container);
-        }
+        boolean removed;
+        do {
+            if (stop.isRunning(container)) {
+                stop.kill(container);
+            }
+            removed = removeAtRest(container);
+        } while (!removed);
+    }
+
+    /** False if it runs. Refuses one that is being started. */
+    private boolean removeAtRest(LiveContainer container) {
         try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
             held.require(container.id());
             Optional<ContainerRecord> record = node.database().container(container.id());
             if (record.isEmpty()) {
-                return;
+                return true;
             }
-            ContainerStop.unprepare(container);
-            ContainerEnd.removeCgroup(node, container);
-            Directories.remove(node.places().containerState(container.id()));
-            Directories.remove(node.places().containerFiles(container.id()));
-            node.database().commit(new Change.RemoveContainer(container.id()));
-            containers.remove(container);
-            node.images().removeUnusedLayers(record.get().layerIds());
+            if (isStarting(container, record.get())) {
+                throw precondition(
+                        "RemoveContainer " + container.id(), "it is being started", "try again when it has started");
+            }
+            boolean runs = record.get().state() == ContainerState.RUNNING
+                    && !container.exited().isDone();
+            if (runs) {
+                return false;
+            }
+            removeAll(container, record.get());
         }
         LOG.log(
                 Level.INFO,
                 "container.removed container=" + container.name() + " id=" + Places.shortId(container.id()));
+        return true;
+    }
+
+    /** A start in a pod that is stopped comes to nothing, unless its gate was open before. */
+    private boolean isStarting(LiveContainer container, ContainerRecord record) {
+        return node.inFlight().isFlying(new ContainerStop.Starting(container.id()))
+                && (record.state() == ContainerState.STARTING || isReady(pods.require(container.podId())));
+    }
+
+    private void removeAll(LiveContainer container, ContainerRecord record) {
+        ContainerStop.unprepare(container);
+        ContainerEnd.removeCgroup(node, container);
+        Directories.remove(node.places().containerState(container.id()));
+        Directories.remove(node.places().containerFiles(container.id()));
+        node.database().commit(new Change.RemoveContainer(container.id()));
+        containers.remove(container);
+        node.images().removeUnusedLayers(record.layerIds());
     }
 
     // ---- log, exec

@@ -106,7 +106,10 @@ final class ExecSync {
                 reply.accept(notExecuted(e));
                 return;
             }
-            if (lifecycle.record(container).state() != ContainerState.RUNNING) {
+            // its end may not be recorded yet
+            boolean ended =
+                    !launched.init().isAlive() || lifecycle.record(container).state() != ContainerState.RUNNING;
+            if (ended) {
                 throw new CriException(Status.Code.FAILED_PRECONDITION, asked, "the container ended meanwhile", "", e);
             }
             throw e;

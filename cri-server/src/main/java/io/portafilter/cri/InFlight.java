@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import java.util.function.Predicate;
 
 /**
  * Calls that are at work, by what they are about. The same request again joins the one at work and gets its answer; a
@@ -147,6 +148,11 @@ final class InFlight {
         if (flying != null) {
             var _ = flying.answer.handle((_, _) -> "").join();
         }
+    }
+
+    /** Returns when what is under way now about the keys that {@code chosen} accepts has ended, however it did. */
+    void awaitNone(Predicate<Object> chosen) {
+        flights.keySet().stream().filter(chosen).toList().forEach(this::awaitNone);
     }
 
     /** Whether somebody waits for what another one began. */

@@ -10,6 +10,7 @@ import io.portafilter.container.Monitor;
 import io.portafilter.container.PodLaunch;
 import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
+import io.portafilter.cri.v1.StopPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
@@ -52,20 +53,21 @@ final class PodLifecycle {
     }
 
     private Optional<String> existing(RunPodSandboxRequest request, PodSpec spec) {
-        return pods.with(spec.identity()).map(pod -> {
-            PodRecord record = record(pod);
-            if (record.state() == PodState.READY && pod.request().equals(request)) {
-                return pod.id();
-            }
-            throw new CriException(
-                    Status.Code.ALREADY_EXISTS,
-                    "RunPodSandbox of " + spec.identity(),
-                    "pod sandbox " + pod.id() + " of "
-                            + Duration.ofNanos(Node.now() - record.createdAtNanos())
-                                    .toSeconds() + " s ago is "
-                            + record.state(),
-                    "remove it, or use another attempt");
-        });
+        // one whose record has gone is just being removed: its name is free
+        return pods.with(spec.identity())
+                .flatMap(pod -> node.database().pod(pod.id()).map(record -> {
+                    if (record.state() == PodState.READY && pod.request().equals(request)) {
+                        return pod.id();
+                    }
+                    throw new CriException(
+                            Status.Code.ALREADY_EXISTS,
+                            "RunPodSandbox of " + spec.identity(),
+                            "pod sandbox " + pod.id() + " of "
+                                    + Duration.ofNanos(Node.now() - record.createdAtNanos())
+                                            .toSeconds() + " s ago is "
+                                    + record.state(),
+                            "remove it, or use another attempt");
+                }));
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the pod owns the monitor until its end
@@ -168,36 +170,55 @@ final class PodLifecycle {
         return true;
     }
 
-    /** Stops a pod sandbox; unknown ones are stopped already. */
+    /** The stop of a pod, as what is under way. */
+    private record Stopping(String id) {}
+
+    /** Stops a pod sandbox; unknown ones are stopped already. Who comes while it is being stopped waits for that. */
     void stop(String idOrPrefix) {
         pods.find(idOrPrefix).ifPresent(this::stop);
     }
 
-    /** From the first step on no container starts in it any more; then what runs is killed, then the pod itself. */
     private void stop(LivePod pod) {
+        StopPodSandboxRequest request =
+                StopPodSandboxRequest.newBuilder().setPodSandboxId(pod.id()).build();
+        String _ = node.inFlight().run(new Stopping(pod.id()), "StopPodSandbox " + pod.id(), request, flight -> {
+            end(pod);
+            return pod.id();
+        });
+    }
+
+    /** From the first step on no container starts in it any more; then what runs is killed, then the pod itself. */
+    private void end(LivePod pod) {
         boolean was;
         try (PodLock.Held held = node.podLock().hold(pod.id())) {
             was = markNotReady(pod, held);
         }
         containers.stopAll(pod.id());
-        pod.unwatch().ifPresent(watched -> {
-            watched.registration().cancel();
-            Cgroup.at(node.host().cgroups(), cgroupPath(pod)).kill(KILL_LIMIT);
-            watched.monitor().kill();
-            boolean ended = watched.monitor().awaitEnd(KILL_LIMIT);
-            watched.monitor().close();
-            if (!ended) {
-                throw CriException.precondition(
-                        "StopPodSandbox " + pod.id(),
-                        "its monitor does not end",
-                        "look at what holds it, then try again");
-            }
-        });
+        pod.unwatch().ifPresent(watched -> end(pod, watched));
         release(pod);
         Directories.remove(node.places().podState(pod.id()));
         if (was) {
             LOG.log(Level.INFO, "pod.stopped pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
         }
+    }
+
+    private void end(LivePod pod, LivePod.Watched watched) {
+        try {
+            Cgroup.at(node.host().cgroups(), cgroupPath(pod)).kill(KILL_LIMIT);
+            watched.monitor().kill();
+            if (!watched.monitor().awaitEnd(KILL_LIMIT)) {
+                throw CriException.precondition(
+                        "StopPodSandbox " + pod.id(),
+                        "its monitor does not end",
+                        "look at what holds it, then try again");
+            }
+        } catch (RuntimeException e) {
+            // for the next one who tries
+            pod.watchedBy(watched);
+            throw e;
+        }
+        watched.registration().cancel();
+        watched.monitor().close();
     }
 
     private void removeCgroup(LivePod pod) {

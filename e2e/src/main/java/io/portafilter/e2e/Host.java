@@ -24,7 +24,7 @@ import java.util.stream.Stream;
  * What the kernel and the file systems hold on behalf of one server, to be compared before and after.
  *
  * @param processes all but the server itself, by name
- * @param mounts lines of the host's mount table, without their numbers
+ * @param mounts lines of the host's mount table, without their numbers and without those of other tests
  * @param cgroups directories below the server's cgroup parent
  * @param networkNamespaces namespaces other than the host's that a process of the server is in or that the server holds
  * @param descriptors what the server's descriptors point at, with a count for each kind
@@ -43,6 +43,9 @@ public record Host(
     private static final Path CGROUP = Path.of("/sys/fs/cgroup");
     private static final Path PROC = Path.of("/proc");
 
+    /** How the temporary directories of tests begin. */
+    private static final List<String> OF_TESTS = List.of("/tmp/pf-", "/tmp/junit-", "/dev/shm/pf-");
+
     /** A process by pid, which its name and command line make readable. */
     public record Left(long pid, String name) {}
 
@@ -58,7 +61,7 @@ public record Host(
         namespaces.remove(host);
         return new Host(
                 processes.stream().map(Left::name).collect(Collectors.toCollection(TreeSet::new)),
-                mountTable(),
+                mountTable(server),
                 cgroupDirectories(server.cgroupParent()).stream()
                         .map(Path::toString)
                         .collect(Collectors.toCollection(TreeSet::new)),
@@ -186,13 +189,21 @@ public record Host(
         return target.replaceAll("[0-9a-f]{64}", "ID");
     }
 
-    private static SortedSet<String> mountTable() {
+    private static SortedSet<String> mountTable(PortafilterServer server) {
         try (Stream<String> lines = Files.lines(PROC.resolve("self/mountinfo"))) {
             return lines.map(line -> line.substring(line.indexOf(' ', line.indexOf(' ') + 1) + 1))
+                    .filter(line -> !isAnothers(Path.of(line.split(" ", 4)[2]), server))
                     .collect(Collectors.toCollection(TreeSet::new));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Whether a mount point lies in a directory of another test that runs at the same time. */
+    private static boolean isAnothers(Path mountPoint, PortafilterServer server) {
+        return OF_TESTS.stream().anyMatch(tests -> mountPoint.toString().startsWith(tests))
+                && !mountPoint.startsWith(server.base())
+                && !mountPoint.startsWith(server.state());
     }
 
     private static SortedSet<String> filesOf(PortafilterServer server) {
