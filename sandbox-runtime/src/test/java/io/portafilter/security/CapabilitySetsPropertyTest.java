@@ -5,38 +5,33 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.portafilter.linux.Capability;
 import io.portafilter.linux.CapabilitySet;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.Provide;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 
 class CapabilitySetsPropertyTest {
 
-    @Provide
-    Arbitrary<List<String>> names() {
-        List<String> names = new ArrayList<>(
-                Arrays.stream(Capability.values()).map(Capability::shortName).toList());
-        names.add("ALL");
-        return Arbitraries.of(names).list().ofMaxSize(8);
+    private static final List<String> NAMES = Stream.concat(
+                    Arrays.stream(Capability.values()).map(Capability::shortName), Stream.of("ALL"))
+            .toList();
+
+    private static final List<String> SINGLE_NAMES =
+            Arrays.stream(Capability.values()).map(Capability::name).toList();
+
+    @Test
+    void neverGivesMoreThanWasAskedAndTheServerHas() {
+        RandomTries.each(one -> check(
+                one.list(0, 8, name -> name.oneOf(NAMES)),
+                one.list(0, 8, name -> name.oneOf(NAMES)),
+                one.list(0, 4, name -> name.oneOf(SINGLE_NAMES)),
+                one.random().nextBoolean(),
+                one.random().nextBoolean(),
+                one.random().nextInt(4) == 0 ? -1 : one.random().nextLong()));
     }
 
-    @Provide
-    Arbitrary<List<String>> singleNames() {
-        return Arbitraries.of(Capability.values()).map(Capability::name).list().ofMaxSize(4);
-    }
-
-    @Property
-    void neverGivesMoreThanWasAskedAndTheServerHas(
-            @ForAll("names") List<String> add,
-            @ForAll("names") List<String> drop,
-            @ForAll("singleNames") List<String> ambient,
-            @ForAll boolean root,
-            @ForAll boolean privileged,
-            @ForAll long own) {
+    private static void check(
+            List<String> add, List<String> drop, List<String> ambient, boolean root, boolean privileged, long own) {
         HostFacts host = hostWith(
                 new CapabilitySet(own & CapabilitySet.of(Capability.values()).mask()));
         CapabilitySets sets = CapabilitySets.of(new CapabilityRequest(add, drop, ambient), privileged, root, host);

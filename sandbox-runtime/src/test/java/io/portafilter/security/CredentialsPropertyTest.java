@@ -2,16 +2,15 @@ package io.portafilter.security;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.Provide;
+import java.util.List;
+import org.junit.jupiter.api.Test;
 
 class CredentialsPropertyTest {
 
-    @Property
-    void survivesAnyFileAndNeverLeavesTheRange(@ForAll String passwd, @ForAll String group, @ForAll String imageUser) {
+    private static final List<String> FIELDS = List.of(
+            "app", "root", "0", "5", "-1", "2147483647", "2147483648", "99999999999999999999", "", "x", "/home", ",");
+
+    private static void staysInRange(String passwd, String group, String imageUser) {
         try {
             Credentials user = Credentials.resolve(UserRequest.ofImage(imageUser), new ImageAccounts(passwd, group));
             assertThat(user.uid()).isBetween(0L, AccountId.MAX);
@@ -22,34 +21,20 @@ class CredentialsPropertyTest {
         }
     }
 
-    /** Files of lines that are nearly right, so that chance finds the edges. */
-    @Provide
-    Arbitrary<String> accountFiles() {
-        Arbitrary<String> field = Arbitraries.of(
-                "app",
-                "root",
-                "0",
-                "5",
-                "-1",
-                "2147483647",
-                "2147483648",
-                "99999999999999999999",
-                "",
-                "x",
-                "/home",
-                ",");
-        return field.list()
-                .ofMinSize(1)
-                .ofMaxSize(8)
-                .map(fields -> String.join(":", fields))
-                .list()
-                .ofMaxSize(6)
-                .map(lines -> String.join("\n", lines));
+    @Test
+    void survivesAnyFileAndNeverLeavesTheRange() {
+        RandomTries.each(one -> staysInRange(one.text(), one.text(), one.text()));
     }
 
-    @Property
-    void staysInRangeWithNearlyRightFiles(
-            @ForAll("accountFiles") String passwd, @ForAll("accountFiles") String group, @ForAll boolean byName) {
-        survivesAnyFileAndNeverLeavesTheRange(passwd, group, byName ? "app:app" : "5");
+    /** A file of lines that are nearly right, so that chance finds the edges. */
+    private static String accountFile(RandomTries.Try one) {
+        return String.join(
+                "\n", one.list(0, 6, line -> String.join(":", line.list(1, 8, field -> field.oneOf(FIELDS)))));
+    }
+
+    @Test
+    void staysInRangeWithNearlyRightFiles() {
+        RandomTries.each(one ->
+                staysInRange(accountFile(one), accountFile(one), one.random().nextBoolean() ? "app:app" : "5"));
     }
 }
