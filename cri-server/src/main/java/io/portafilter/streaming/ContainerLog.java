@@ -4,6 +4,8 @@ import static io.portafilter.linux.LinuxConstants.EPOLLET;
 import static io.portafilter.linux.LinuxConstants.EPOLLIN;
 import static io.portafilter.linux.LinuxConstants.O_NONBLOCK;
 import static io.portafilter.linux.LinuxConstants.O_WRONLY;
+import static io.portafilter.linux.LinuxConstants.POLLHUP;
+import static io.portafilter.linux.LinuxConstants.POLLIN;
 import static io.portafilter.linux.LinuxConstants.POLLOUT;
 import static io.portafilter.linux.LinuxConstants.SPLICE_F_NONBLOCK;
 
@@ -57,6 +59,7 @@ public final class ContainerLog implements AutoCloseable {
     private final AtomicLong dropped = new AtomicLong();
     private Optional<Fd> file = Optional.empty();
     private boolean failing;
+    private boolean unprotected;
     private boolean closed;
 
     private ContainerLog(LogLoop loop, Optional<LogFile> place, LogPosition position, Fd stdout, Fd stderr) {
@@ -173,11 +176,13 @@ public final class ContainerLog implements AutoCloseable {
         }
         LogFormat.Formatted formatted = format(stream, available, last);
         if (formatted.covered() == 0) {
-            if (!isFull(stream)) {
+            boolean ended = hasNoWriter(stream);
+            // without this the writer would wait for ever: the pipe holds no more and no end of the line
+            if (!ended && !isFull(stream)) {
                 return Turn.NOTHING;
             }
-            // the pipe holds no more and no end of the line: without this its writer would wait for ever
-            formatted = format(stream, available, true);
+            // what its last writer wrote before it went may have come after our copy
+            formatted = format(stream, ended ? copyOut(stream) : available, true);
         }
         write(stream, formatted);
         return new Turn(formatted.covered(), formatted.cut() || available == LogLoop.CHUNK_BYTES);
@@ -208,7 +213,7 @@ public final class ContainerLog implements AutoCloseable {
     private void write(Stream stream, LogFormat.Formatted formatted) {
         Fd log = file.orElseThrow();
         FileStatus before = Kernel.fstat(log);
-        position.intend(new LogPosition.Intent(
+        intend(new LogPosition.Intent(
                 stream.index,
                 LogFile.number(before),
                 before.inode(),
@@ -216,7 +221,25 @@ public final class ContainerLog implements AutoCloseable {
                 formatted.covered(),
                 formatted.length()));
         append(log, before, formatted);
-        position.consume(stream.pipe, formatted.covered());
+        discard(stream, formatted.covered() - position.consume(stream.pipe, formatted.covered()));
+        position.clear();
+    }
+
+    /**
+     * Without room for the intent the log goes on: a server killed just then loses or doubles a piece, but a container
+     * that waited for the node's state directory to have room again would stand still.
+     */
+    private void intend(LogPosition.Intent intent) {
+        try {
+            position.intend(intent);
+            unprotected = false;
+        } catch (KernelException e) {
+            position.clear();
+            if (!unprotected) {
+                unprotected = true;
+                LOG.log(Level.WARNING, "log.unprotected path=" + path() + " cause=" + e.getMessage());
+            }
+        }
     }
 
     /** What cannot be written, for instance on a full disk, is dropped and counted: a container never waits for it. */
@@ -277,6 +300,11 @@ public final class ContainerLog implements AutoCloseable {
                 throw e;
             }
         }
+    }
+
+    /** Whether nobody can write into it any more: closed early, or its container has ended. */
+    private static boolean hasNoWriter(Stream stream) {
+        return (Kernel.poll(stream.pipe, POLLIN, Duration.ZERO) & POLLHUP) != 0;
     }
 
     /** Whether a writer would have to wait: small writes fill a pipe long before its size in bytes is reached. */

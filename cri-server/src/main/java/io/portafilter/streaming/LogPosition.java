@@ -4,9 +4,11 @@ import static io.portafilter.linux.LinuxConstants.O_CREAT;
 import static io.portafilter.linux.LinuxConstants.O_RDWR;
 
 import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -90,12 +92,19 @@ final class LogPosition implements AutoCloseable {
         Kernel.writeFully(file, header);
     }
 
-    /** Moves output from the pipe behind the intent, and forgets both. */
-    void consume(Fd pipe, int bytes) {
-        for (int done = 0; done < bytes; ) {
-            done += (int) Kernel.splice(pipe, file, bytes - done, 0);
+    /** Moves output from the pipe behind the intent; how much of it there was room for. The caller then clears both. */
+    int consume(Fd pipe, int bytes) {
+        int done = 0;
+        try {
+            while (done < bytes) {
+                done += (int) Kernel.splice(pipe, file, bytes - done, 0);
+            }
+        } catch (KernelException e) {
+            if (!e.is(Errno.ENOSPC)) {
+                throw e;
+            }
         }
-        clear();
+        return done;
     }
 
     /** Nothing is under way. */

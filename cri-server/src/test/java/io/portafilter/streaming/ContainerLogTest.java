@@ -12,15 +12,21 @@ import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.Pipe;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -289,7 +295,123 @@ class ContainerLogTest {
         assertThatThrownBy(this::open).isInstanceOf(KernelException.class).hasMessageContaining("EISDIR");
     }
 
+    @Test
+    void aLogDirectoryThatIsGoneIsMadeAgainWhenTheLogIsReopened() throws IOException {
+        try (ContainerLog log = open()) {
+            print(stdout, "old\n");
+            await(() -> lines().size() == 1);
+            Files.delete(file.path());
+            Files.delete(file.path().getParent());
+            Files.delete(file.directory());
+            print(stdout, "into the file without a name\n");
+            log.reopen();
+            print(stderr, "new\n");
+            await(() -> Files.exists(file.path()) && records().contains("stderr F new"));
+        }
+    }
+
+    @Test
+    void aLogThatCannotBeReopenedGoesOnInTheOldFile() throws IOException {
+        try (ContainerLog log = open()) {
+            Path rotated = file.directory().resolve("rotated");
+            Files.move(file.path(), rotated);
+            Files.createDirectories(file.path());
+            assertThatThrownBy(log::reopen).isInstanceOf(KernelException.class).hasMessageContaining("EISDIR");
+            print(stdout, "still here\n");
+            await(() -> content(rotated).endsWith("stdout F still here\n"));
+        }
+    }
+
+    private static String content(Path path) {
+        try {
+            return Files.readString(path);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void logsAnUnfinishedLineWhenItsStreamIsClosedAndThenRests() {
+        try (ContainerLog log = open()) {
+            print(stdout, "whole\nno end");
+            stdout.write().close();
+            await(() -> lines().size() == 2);
+            print(stderr, "the other goes on\n");
+            await(() -> lines().size() == 3);
+            assertThat(records()).containsExactly("stdout F whole", "stdout P no end", "stderr F the other goes on");
+            long before = cpuNanos();
+            print(stderr, "later\n");
+            await(() -> lines().size() == 4);
+            rest();
+            assertThat(cpuNanos() - before)
+                    .as("the loop does not spin on the closed pipe")
+                    .isLessThan(Duration.ofMillis(100).toNanos());
+        }
+    }
+
+    private static void rest() {
+        LockSupport.parkNanos(Duration.ofMillis(400).toNanos());
+    }
+
+    /** Processor time of the loop's thread. */
+    private static long cpuNanos() {
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+        return Arrays.stream(threads.getThreadInfo(threads.getAllThreadIds()))
+                .filter(thread -> thread != null && thread.getThreadName().equals("log test"))
+                .mapToLong(thread -> threads.getThreadCpuTime(thread.getThreadId()))
+                .sum();
+    }
+
+    @Test
+    void splitsLongLinesOfBytesThatAreNoTextAtTheSamePlaces() throws IOException {
+        byte[] line = new byte[3 * 16 * 1024];
+        new Random(7).nextBytes(line);
+        for (int i = 0; i < line.length; i++) {
+            line[i] = line[i] == '\n' ? 0 : line[i];
+        }
+        ContainerLog log = open();
+        Kernel.writeFully(stdout.write(), line);
+        print(stdout, "\n");
+        log.finish();
+        ByteArrayOutputStream joined = new ByteArrayOutputStream();
+        byte[] all = Files.readAllBytes(file.path());
+        int from = 0;
+        List<String> tags = new ArrayList<>();
+        for (int i = 0; i < all.length; i++) {
+            if (all[i] == '\n') {
+                // TIME stdout T TEXT: a time of 30 characters
+                tags.add(new String(all, from + 38, 1, StandardCharsets.US_ASCII));
+                joined.write(all, from + 40, i - from - 40);
+                from = i + 1;
+            }
+        }
+        assertThat(tags).containsExactly("P", "P", "F");
+        assertThat(joined.toByteArray()).isEqualTo(line);
+    }
+
     // ---- the disk is full
+
+    @Test
+    void theWriterDoesNotWaitForAStateDirectoryThatIsFull() throws IOException {
+        assumeTrue(Kernel.geteuid() == 0, "root is missing: the test mounts a small file system");
+        Path small = Files.createDirectories(directory.resolve("state"));
+        Kernel.mount("small", small.toString(), "tmpfs", 0, "size=16k");
+        position = small.resolve("log.position");
+        try {
+            ContainerLog log = open();
+            byte[] rest = new byte[64 * 1024];
+            assertThatThrownBy(() -> Files.write(small.resolve("all of it"), rest))
+                    .isInstanceOf(IOException.class);
+            for (int i = 0; i < 20_000; i++) {
+                print(stdout, "line " + i + "\n");
+            }
+            log.finish();
+            assertThat(records()).hasSize(20_000);
+            assertThat(records().getLast()).isEqualTo("stdout F line 19999");
+        } finally {
+            Kernel.umount2(small.toString(), MNT_DETACH);
+        }
+    }
 
     @Test
     void onAFullDiskLinesAreDroppedAndCountedAndTheWriterNeverWaits() throws IOException {
