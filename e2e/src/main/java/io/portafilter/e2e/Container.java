@@ -88,6 +88,18 @@ public record Container(CriServer server, String id, Path log) {
         return status();
     }
 
+    /**
+     * Waits until the first process has a handler for a signal: before that, process 1 of a PID namespace does not even
+     * notice that it was sent.
+     */
+    public void awaitHandlerOf(int signal) {
+        Proc process = process();
+        Await.until(
+                "container " + id + " handles signal " + signal,
+                EXIT,
+                () -> (Long.parseUnsignedLong(Proc.required(process.status(), "SigCgt"), 16) >>> (signal - 1) & 1) == 1);
+    }
+
     public Output exec(String... command) {
         return exec(Duration.ZERO, command);
     }

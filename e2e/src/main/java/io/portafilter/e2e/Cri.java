@@ -9,6 +9,7 @@ import io.netty.channel.unix.DomainSocketAddress;
 import io.portafilter.cri.v1.ImageServiceGrpc;
 import io.portafilter.cri.v1.ImageServiceGrpc.ImageServiceBlockingStub;
 import io.portafilter.cri.v1.ImageSpec;
+import io.portafilter.cri.v1.ListContainersRequest;
 import io.portafilter.cri.v1.ListPodSandboxRequest;
 import io.portafilter.cri.v1.PodSandbox;
 import io.portafilter.cri.v1.PullImageRequest;
@@ -86,6 +87,12 @@ public final class Cri implements AutoCloseable {
         return runtime()
                 .listPodSandbox(ListPodSandboxRequest.getDefaultInstance())
                 .getItemsList();
+    }
+
+    public List<io.portafilter.cri.v1.Container> containers() {
+        return runtime()
+                .listContainers(ListContainersRequest.getDefaultInstance())
+                .getContainersList();
     }
 
     public void removePod(String id) {

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 class PodLifecycleTest {
     private static final int FIRST_HOST_ID = 1_310_720;
+    private static final int SIGTERM = 15;
 
     @RegisterExtension
     static final Live live = Live.server();
@@ -295,6 +296,7 @@ class PodLifecycleTest {
         // Process 1 of its namespace: only a handler ends it, so the shell exits as a program does that honours
         // SIGTERM.
         var container = live.pod().run().container(live.busybox()).idle().start();
+        container.awaitHandlerOf(SIGTERM);
         container.stop(Duration.ofSeconds(20));
         assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_EXITED);
         assertThat(container.status().getExitCode()).isEqualTo(143);

@@ -3,6 +3,7 @@ package io.portafilter.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.portafilter.cri.v1.ContainerState;
 import io.portafilter.cri.v1.ContainerStatus;
@@ -10,11 +11,13 @@ import io.portafilter.cri.v1.ImageStatusRequest;
 import io.portafilter.cri.v1.ListContainersRequest;
 import io.portafilter.cri.v1.NamespaceMode;
 import io.portafilter.cri.v1.PodSandboxState;
+import io.portafilter.cri.v1.ReopenContainerLogRequest;
 import io.portafilter.cri.v1.SecurityProfile.ProfileType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.UUID;
@@ -139,6 +142,54 @@ class RestartTest {
         assertThat(counter.awaitExit().getExitCode()).isZero();
         assertThat(counter.logged("stdout"))
                 .isEqualTo(IntStream.range(0, lines).mapToObj(i -> i + "\n").collect(Collectors.joining()));
+    }
+
+    @Test
+    void noLineIsLostOrDoubledWhenTheLogIsRotatedAndTheServerKilled() throws IOException {
+        int lines = 400_000;
+        Container counter = live.pod()
+                .run()
+                .container(live.busybox())
+                .shell("i=0; while [ $i -lt " + lines + " ]; do echo $i; i=$((i+1)); done")
+                .start();
+        Random random = new Random(5);
+        List<Path> parts = new ArrayList<>();
+        // without a file it has ended while no server ran
+        for (int turn = 0; turn < 12 && Files.exists(counter.log()); turn++) {
+            // Not a wait for a condition: it shall come at any moment.
+            LockSupport.parkNanos(random.nextLong(1_000_000, 20_000_000));
+            Path part = Path.of(counter.log() + "." + turn);
+            Files.move(counter.log(), part);
+            parts.add(part);
+            // every fourth time the server is killed between the two steps of a rotation
+            if (turn % 4 == 3) {
+                killAndStart();
+            } else {
+                reopen(counter);
+            }
+        }
+        assertThat(counter.awaitExit().getExitCode()).isZero();
+        assertThat(parts).hasSizeGreaterThan(3);
+        parts.add(counter.log());
+        StringBuilder all = new StringBuilder();
+        for (Path part : parts) {
+            all.append(new Container(live.portafilter(), counter.id(), part).logged("stdout"));
+        }
+        assertThat(all.toString())
+                .isEqualTo(IntStream.range(0, lines).mapToObj(i -> i + "\n").collect(Collectors.joining()));
+    }
+
+    private static void reopen(Container container) {
+        try {
+            var _ = live.cri()
+                    .runtime()
+                    .reopenContainerLog(ReopenContainerLogRequest.newBuilder()
+                            .setContainerId(container.id())
+                            .build());
+        } catch (StatusRuntimeException e) {
+            // it has ended already: kubelet hears that, too, and there is no new file
+            assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+        }
     }
 
     @Test
