@@ -97,7 +97,8 @@ public record Container(CriServer server, String id, Path log) {
         Await.until(
                 "container " + id + " handles signal " + signal,
                 EXIT,
-                () -> (Long.parseUnsignedLong(Proc.required(process.status(), "SigCgt"), 16) >>> (signal - 1) & 1) == 1);
+                () -> (Long.parseUnsignedLong(Proc.required(process.status(), "SigCgt"), 16) >>> (signal - 1) & 1)
+                        == 1);
     }
 
     public Output exec(String... command) {

@@ -88,19 +88,23 @@ class LifecycleTest {
     void theSamePodAndContainerAskedForManyTimesAtOnceAreOne() {
         PodFixture fixture = live.pod();
         PodSandboxConfig config = fixture.build();
-        Set<String> pods = new HashSet<>(atOnce(12, () -> live.cri()
-                .runtime()
-                .runPodSandbox(
-                        RunPodSandboxRequest.newBuilder().setConfig(config).build())
-                .getPodSandboxId()));
+        Set<String> pods = new HashSet<>(atOnce(
+                12,
+                () -> live.cri()
+                        .runtime()
+                        .runPodSandbox(RunPodSandboxRequest.newBuilder()
+                                .setConfig(config)
+                                .build())
+                        .getPodSandboxId()));
         assertThat(pods).hasSize(1);
         Pod pod = fixture.run();
         assertThat(pods).containsExactly(pod.id());
         CreateContainerRequest request = pod.container(live.busybox()).idle().request();
-        Set<String> containers = new HashSet<>(atOnce(
-                12, () -> live.cri().runtime().createContainer(request).getContainerId()));
+        Set<String> containers = new HashSet<>(
+                atOnce(12, () -> live.cri().runtime().createContainer(request).getContainerId()));
         assertThat(containers).hasSize(1);
-        Container container = new Container(live.portafilter(), containers.iterator().next(), Path.of("/nonexistent"));
+        Container container =
+                new Container(live.portafilter(), containers.iterator().next(), Path.of("/nonexistent"));
         // who joins gets the answer of the one start; who comes after it hears that it runs
         List<Optional<Status.Code>> starts = atOnce(6, () -> failure(container::start));
         assertThat(starts).contains(Optional.empty());
@@ -267,9 +271,7 @@ class LifecycleTest {
             CompletableFuture<Boolean> stop = later(executor, () -> done(pod::stop));
             CompletableFuture<Boolean> again = later(executor, () -> done(pod::stop));
             Await.until(
-                    "the pod is not ready",
-                    SOON,
-                    () -> pod.status().getState() == PodSandboxState.SANDBOX_NOTREADY);
+                    "the pod is not ready", SOON, () -> pod.status().getState() == PodSandboxState.SANDBOX_NOTREADY);
             Commands.run("kill", "-CONT", Long.toString(program));
             assertThat(stop.join()).isTrue();
             assertThat(again.join()).isTrue();
@@ -416,8 +418,7 @@ class LifecycleTest {
         assertThat(container.shell("echo still here")).isEqualTo("still here");
         assertThat(container.status().getState()).isEqualTo(CONTAINER_RUNNING);
         container.stop(Duration.ZERO);
-        assertThat(container.logLines().stream()
-                        .map(line -> line.stream() + " " + line.tag() + " " + line.text()))
+        assertThat(container.logLines().stream().map(line -> line.stream() + " " + line.tag() + " " + line.text()))
                 .containsExactly("stdout F whole", "stdout P no end");
     }
 
@@ -447,7 +448,8 @@ class LifecycleTest {
         }
         String twice = pods.stream()
                 .map(pod -> pod.id().substring(0, 1))
-                .filter(first -> pods.stream().filter(pod -> pod.id().startsWith(first)).count() > 1)
+                .filter(first ->
+                        pods.stream().filter(pod -> pod.id().startsWith(first)).count() > 1)
                 .findFirst()
                 .orElseThrow();
         Pod pod = pods.getFirst();
@@ -456,7 +458,8 @@ class LifecycleTest {
                 .contains(Status.Code.INVALID_ARGUMENT);
         assertThat(failure(() -> listed(ContainerFilter.newBuilder().setPodSandboxId(twice))))
                 .contains(Status.Code.INVALID_ARGUMENT);
-        assertThat(listed(PodSandboxFilter.newBuilder().setId(pod.id().substring(0, 20)))).containsExactly(pod.id());
+        assertThat(listed(PodSandboxFilter.newBuilder().setId(pod.id().substring(0, 20))))
+                .containsExactly(pod.id());
         assertThat(listed(ContainerFilter.newBuilder()
                         .setId(container.id().substring(0, 20))
                         .setPodSandboxId(pod.id().substring(0, 20))))
@@ -465,7 +468,8 @@ class LifecycleTest {
                         .setId(container.id())
                         .setPodSandboxId(pods.getLast().id())))
                 .isEmpty();
-        assertThat(listed(ContainerFilter.newBuilder().setPodSandboxId("no such pod"))).isEmpty();
+        assertThat(listed(ContainerFilter.newBuilder().setPodSandboxId("no such pod")))
+                .isEmpty();
         assertThat(listed(PodSandboxFilter.newBuilder().setId("f".repeat(64)))).isEmpty();
     }
 

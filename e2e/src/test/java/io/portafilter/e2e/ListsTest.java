@@ -70,8 +70,7 @@ class ListsTest {
     private static List<StreamImagesResponse> images(ImageFilter filter) {
         return messages(live.cri()
                 .images()
-                .streamImages(
-                        StreamImagesRequest.newBuilder().setFilter(filter).build()));
+                .streamImages(StreamImagesRequest.newBuilder().setFilter(filter).build()));
     }
 
     private static List<Image> streamed(ImageFilter filter) {
@@ -100,8 +99,8 @@ class ListsTest {
             Container container = (i % 2 == 0 ? pod : other)
                     .container(live.busybox())
                     .idle()
-                    .configure(c -> c.putLabels("number", Integer.toString(number % 3))
-                            .putAnnotations("large", large))
+                    .configure(c ->
+                            c.putLabels("number", Integer.toString(number % 3)).putAnnotations("large", large))
                     .create();
             if (i % 5 == 0) {
                 container.start();
