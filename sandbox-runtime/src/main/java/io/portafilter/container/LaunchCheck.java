@@ -61,7 +61,8 @@ final class LaunchCheck {
                     0,
                     Kernel.statx(process.descriptor(), "stat", 0).uid());
             check.namespaces(process, pod);
-            check.differences.addAll(MountCheck.compare(plan, mounts, process));
+            check.differences.addAll(
+                    MountCheck.compare(plan, mounts, cgroup.expectedProcLines().getOrDefault("", "/"), process));
             check.inherited(process, status);
             check.cgroups(cgroup.expectedProcLines(), process.read("cgroup"));
             check.same("working directory", MountCheck.normalized(plan.workingDirectory()), process.link("cwd"));

@@ -28,6 +28,7 @@ final class MountCheck {
 
     private final ContainerPlan plan;
     private final PreparedMounts prepared;
+    private final String cgroupPath;
     private final List<MountInfo> mounts;
     private final Map<Long, MountInfo> byId = new HashMap<>();
     private final Map<String, MountInfo> top = new HashMap<>();
@@ -37,9 +38,10 @@ final class MountCheck {
     private int masksElsewhere;
     private int readOnlyElsewhere;
 
-    private MountCheck(ContainerPlan plan, PreparedMounts prepared, List<MountInfo> mounts) {
+    private MountCheck(ContainerPlan plan, PreparedMounts prepared, String cgroupPath, List<MountInfo> mounts) {
         this.plan = plan;
         this.prepared = prepared;
+        this.cgroupPath = cgroupPath;
         this.mounts = mounts;
         Set<List<Object>> covered = new HashSet<>();
         mounts.forEach(mount -> {
@@ -52,9 +54,13 @@ final class MountCheck {
                 .forEach(mount -> top.put(mount.mountPoint(), mount));
     }
 
-    /** Every difference, in words. */
-    static List<String> compare(ContainerPlan plan, PreparedMounts prepared, ProcDirectory process) {
-        MountCheck check = new MountCheck(plan, prepared, process.mounts());
+    /**
+     * Every difference, in words.
+     *
+     * @param cgroupPath of version 2, as the server sees it: what a mount in the container's cgroup namespace begins at
+     */
+    static List<String> compare(ContainerPlan plan, PreparedMounts prepared, String cgroupPath, ProcDirectory process) {
+        MountCheck check = new MountCheck(plan, prepared, cgroupPath, process.mounts());
         check.root();
         plan.mounts().forEach(check::planned);
         try (Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
@@ -95,7 +101,8 @@ final class MountCheck {
     /** A file system that the launching process made. */
     private void made(String target, String type, long attributes) {
         MountInfo found = top.get(target);
-        if (found == null || !found.type().equals(type) || !found.root().equals("/")) {
+        String root = type.equals("cgroup2") ? cgroupPath : "/";
+        if (found == null || !found.type().equals(type) || !found.root().equals(root)) {
             differ(target, type, describe(found));
             return;
         }
