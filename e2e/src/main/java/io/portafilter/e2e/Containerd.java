@@ -134,6 +134,7 @@ public final class Containerd implements CriServer {
 
                 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
                 BinaryName = "%3$s"
+                Root = "%2$s/runc"
                 SystemdCgroup = false
                 """.formatted(base, state, runc, pauseImage);
     }
