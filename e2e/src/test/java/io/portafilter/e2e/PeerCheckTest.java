@@ -7,10 +7,14 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -32,6 +36,7 @@ final class PeerCheckTest {
     private Optional<Containerd> containerd = Optional.empty();
     private Optional<Path> volumes = Optional.empty();
 
+    private final Set<String> seen = new TreeSet<>();
     private Optional<PeerSite> ours = Optional.empty();
     private Optional<PeerSite> peers = Optional.empty();
 
@@ -61,6 +66,18 @@ final class PeerCheckTest {
         }
     }
 
+    /** One that is never seen may be mended by now; or this host or containerd is not the one where it shows. */
+    @AfterAll
+    void nameDifferencesNotSeen() {
+        Set<String> unseen = ExpectedDifference.ALL.stream()
+                .map(ExpectedDifference::name)
+                .collect(Collectors.toCollection(TreeSet::new));
+        unseen.removeAll(seen);
+        if (!seen.isEmpty() && !unseen.isEmpty()) {
+            System.err.println("of docs/differences.md not seen here: " + String.join(", ", unseen));
+        }
+    }
+
     @AfterAll
     void endPeer() {
         containerd.ifPresent(Containerd::close);
@@ -84,13 +101,19 @@ final class PeerCheckTest {
     private void compare(PeerCase asked) {
         PeerObservation mine = PeerObservation.of(asked, ours.orElseThrow());
         PeerObservation other = PeerObservation.of(asked, peers.orElseThrow());
-        List<String> unexpected = PeerObservation.differences(asked, mine, other).stream()
-                .filter(found -> ExpectedDifference.ALL.stream().noneMatch(expected -> expected.covers(found)))
-                .map(PeerDifference::toString)
-                .toList();
+        List<PeerDifference> unexpected = new ArrayList<>();
+        for (PeerDifference found : PeerObservation.differences(asked, mine, other)) {
+            ExpectedDifference.ALL.stream()
+                    .filter(expected -> expected.covers(found))
+                    .findFirst()
+                    .ifPresentOrElse(expected -> seen.add(expected.name()), () -> unexpected.add(found));
+        }
         if (!unexpected.isEmpty()) {
             fail("%d differences from containerd %s that docs/differences.md does not have:%n%s%n"
-                    .formatted(unexpected.size(), containerd.orElseThrow().version(), String.join("\n", unexpected)));
+                    .formatted(
+                            unexpected.size(),
+                            containerd.orElseThrow().version(),
+                            unexpected.stream().map(PeerDifference::toString).collect(Collectors.joining("\n"))));
         }
     }
 }
