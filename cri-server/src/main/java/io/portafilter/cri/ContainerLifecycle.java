@@ -198,7 +198,9 @@ final class ContainerLifecycle {
     @SuppressWarnings("MustBeClosedChecker") // the container owns both
     private void prepare(LiveContainer container, LivePod pod, Rollback undo) {
         ContainerLaunch launch = ContainerLaunch.prepare(
-                node.host(), launchRequest(container), launched(requireReady(pod, "CreateContainer")));
+                node.host(),
+                launchRequest(container, devices(container)),
+                launched(requireReady(pod, "CreateContainer")));
         undo.add(() -> {
             container.prepared(Optional.empty());
             launch.close();
@@ -212,7 +214,12 @@ final class ContainerLifecycle {
         container.log(Optional.of(log));
     }
 
-    private ContainerRequest launchRequest(LiveContainer container) {
+    private static HostDevices devices(LiveContainer container) {
+        ContainerSpec spec = container.spec();
+        return HostDevices.of(spec.security().privileged(), spec.devices());
+    }
+
+    private ContainerRequest launchRequest(LiveContainer container, HostDevices devices) {
         String id = container.id();
         return container
                 .spec()
@@ -223,7 +230,7 @@ final class ContainerLifecycle {
                                 node.places().containerState(id),
                                 cgroupPath(container)),
                         container.layersTopFirst(),
-                        HostDevices.forContainer(container.spec().security()));
+                        devices);
     }
 
     private String cgroupPath(LiveContainer container) {
@@ -537,7 +544,7 @@ final class ContainerLifecycle {
     /** What was decided for a container, again if an earlier server decided it. */
     ContainerPlan plan(LiveContainer container) {
         return container.plan().orElseGet(() -> {
-            ContainerPlan plan = ContainerLaunch.planAgain(node.host(), launchRequest(container));
+            ContainerPlan plan = ContainerLaunch.planAgain(node.host(), launchRequest(container, HostDevices.NONE));
             container.plan(plan);
             return plan;
         });

@@ -61,6 +61,7 @@ final class ContainerRequests {
                 namespaces(security, pod),
                 security(security, pod, image, profiles),
                 MountRequests.of(config, pod, files),
+                DeviceRequest.of(config),
                 ResourceRequests.limits(
                         "config.linux.resources", config.getLinux().getResources(), security.getPrivileged()),
                 (int) Fields.inRange(
@@ -129,13 +130,6 @@ final class ContainerRequests {
         if (config.getStdin() || config.getStdinOnce()) {
             throw unsupported(
                     "config.stdin", "this version keeps no stdin open: it is the null device", "leave it out");
-        }
-        if (config.getDevicesCount() > 0) {
-            throw unsupported(
-                    "config.devices",
-                    "device " + shown(config.getDevices(0).getHostPath())
-                            + " is asked for, and this version adds none to the default ones",
-                    "leave it out");
         }
         boolean annotated =
                 config.getAnnotationsMap().keySet().stream().anyMatch(key -> key.startsWith(CDI_ANNOTATION));

@@ -8,7 +8,6 @@ import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.image.ImageConfig;
-import io.portafilter.rootfs.DeviceNode;
 import io.portafilter.security.SecurityRequest;
 import io.portafilter.streaming.LogFile;
 import java.nio.file.Path;
@@ -23,6 +22,7 @@ import java.util.Optional;
  * @param log absent for a container without a log
  * @param stopSignal the kernel's number
  * @param mounts the request's volumes, and what the runtime puts there unless one of them covers it
+ * @param devices the host's, that it asks for by name
  * @param cgroupParent of this container: absolute path, or empty for the server's default
  */
 record ContainerSpec(
@@ -37,6 +37,7 @@ record ContainerSpec(
         PidMode pidMode,
         SecurityRequest security,
         List<MountRequest> mounts,
+        List<DeviceRequest> devices,
         CgroupLimits limits,
         int oomScoreAdj,
         String cgroupParent,
@@ -46,6 +47,7 @@ record ContainerSpec(
         arguments = List.copyOf(arguments);
         environment = List.copyOf(environment);
         mounts = List.copyOf(mounts);
+        devices = List.copyOf(devices);
     }
 
     /**
@@ -92,8 +94,8 @@ record ContainerSpec(
     /** Where the parts of one container lie. */
     record Place(Path writableDirectory, Path stateDirectory, String cgroupPath) {}
 
-    /** The request for the launch. */
-    ContainerRequest launch(String id, Place place, List<Path> layersTopFirst, List<DeviceNode> devices) {
+    /** The request for the launch, with what the host has of the devices. */
+    ContainerRequest launch(String id, Place place, List<Path> layersTopFirst, HostDevices found) {
         return new ContainerRequest(
                 id,
                 podId,
@@ -106,12 +108,12 @@ record ContainerSpec(
                 pod.hostIpc(),
                 security,
                 mounts,
-                devices,
+                found.nodes(),
                 layersTopFirst,
                 place.writableDirectory(),
                 place.stateDirectory(),
                 place.cgroupPath(),
-                limits,
+                limits.allowing(found.rules()),
                 oomScoreAdj);
     }
 }

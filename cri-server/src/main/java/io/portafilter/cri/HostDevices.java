@@ -1,5 +1,9 @@
 package io.portafilter.cri;
 
+import static io.portafilter.cri.CriException.invalid;
+import static io.portafilter.cri.CriException.shown;
+
+import io.portafilter.cgroup.DeviceRule;
 import io.portafilter.linux.DirectoryEntry;
 import io.portafilter.linux.DirectoryTree;
 import io.portafilter.linux.Errno;
@@ -9,36 +13,127 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.LinuxConstants;
 import io.portafilter.rootfs.DeviceNode;
-import io.portafilter.security.SecurityRequest;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
-/** The node's devices, all of which a privileged container gets, as the host has them. */
-final class HostDevices {
+/**
+ * The node's devices that a container gets, as the host has them: those that it asks for, and all of them if it is
+ * privileged.
+ *
+ * @param nodes to make in the container
+ * @param rules that let it use them
+ */
+record HostDevices(List<DeviceNode> nodes, List<DeviceRule> rules) {
+
+    /** No device of the host. */
+    static final HostDevices NONE = new HostDevices(List.of(), List.of());
+
+    private static final String DEV = "/dev";
 
     /** File systems of their own in a container, and nodes that every container has. */
     private static final Set<String> LEFT_OUT =
             Set.of("pts", "shm", "mqueue", "fd", "console", "ptmx", "null", "zero", "full", "random", "urandom", "tty");
 
-    private HostDevices() {}
+    HostDevices {
+        nodes = List.copyOf(nodes);
+        rules = List.copyOf(rules);
+    }
 
-    /** Nothing for a container that is not privileged, nor in a user namespace, where no device would open. */
-    static List<DeviceNode> forContainer(SecurityRequest security) {
-        if (!security.privileged() || security.ids().isPresent()) {
-            return List.of();
+    /**
+     * Looks at the host.
+     *
+     * @throws CriException if what is asked for is not there, or is no device
+     */
+    static HostDevices of(boolean privileged, List<DeviceRequest> asked) {
+        Map<String, DeviceNode> nodes = new LinkedHashMap<>();
+        if (privileged) {
+            below(DEV, DEV).forEach(node -> nodes.put(node.path(), node));
         }
+        List<DeviceRule> rules = new ArrayList<>();
+        Map<String, DeviceRequest> places = new LinkedHashMap<>();
+        for (DeviceRequest request : asked) {
+            for (DeviceNode node : nodes(request)) {
+                DeviceRequest other = places.putIfAbsent(node.path(), request);
+                if (other != null) {
+                    throw invalid(
+                            request.field() + ".container_path",
+                            node.path() + " is the place of two devices, the other is asked for by " + other.field(),
+                            "give each a place of its own");
+                }
+                requireOrdinaryNull(request, node);
+                nodes.put(node.path(), node);
+                rules.add(new DeviceRule(node.type(), node.major(), node.minor(), request.access()));
+            }
+        }
+        return new HostDevices(List.copyOf(nodes.values()), rules);
+    }
+
+    /** Masks and standard input are made of it. */
+    private static void requireOrdinaryNull(DeviceRequest request, DeviceNode node) {
+        if (node.path().equals("/dev/null") && !(node.type() == 'c' && node.major() == 1 && node.minor() == 3)) {
+            throw invalid(
+                    request.field() + ".container_path",
+                    "/dev/null would be another device, " + node.type() + " " + node.major() + ":" + node.minor(),
+                    "give another path");
+        }
+    }
+
+    private static List<DeviceNode> nodes(DeviceRequest request) {
+        String path = request.hostPath().toString();
+        FileStatus status = status(request, path);
+        if (status.isCharacterDevice() || status.isBlockDevice()) {
+            if (request.containerPath().equals(DEV)) {
+                throw invalid(
+                        request.field() + ".container_path",
+                        shown(DEV) + " is a directory in every container, and " + path + " is one device",
+                        "give a path such as /dev/NAME");
+            }
+            return List.of(node(request.containerPath(), status));
+        }
+        if (!status.isDirectory()) {
+            throw invalid(
+                    request.field() + ".host_path",
+                    shown(path) + " is neither a device nor a directory of devices",
+                    "use a mount to share a file");
+        }
+        return below(path, request.containerPath());
+    }
+
+    private static FileStatus status(DeviceRequest request, String path) {
+        try {
+            return Kernel.statx(Fd.CWD, path, 0);
+        } catch (KernelException e) {
+            throw new CriException(
+                    io.grpc.Status.Code.INVALID_ARGUMENT,
+                    request.field() + ".host_path",
+                    shown(path) + " cannot be found on this node: " + e.errno(),
+                    "name a device of the node, or load its driver",
+                    e);
+        }
+    }
+
+    /** All nodes below a directory of the host, in its own file system. */
+    private static List<DeviceNode> below(String hostPath, String containerPath) {
         List<DeviceNode> nodes = new ArrayList<>();
-        try (Fd dev = Kernel.open("/dev", LinuxConstants.O_RDONLY | LinuxConstants.O_DIRECTORY)) {
-            collect(dev, "/dev", Kernel.fstat(dev), nodes);
+        int flags = LinuxConstants.O_RDONLY | LinuxConstants.O_DIRECTORY;
+        try (Fd directory = Kernel.open(hostPath, flags);
+                Fd dev = Kernel.open(DEV, flags)) {
+            FileStatus top = Kernel.fstat(directory);
+            FileStatus all = Kernel.fstat(dev);
+            boolean wholeDev = top.inode() == all.inode() && top.device().equals(all.device());
+            collect(directory, containerPath, wholeDev ? LEFT_OUT : Set.of(), top, nodes);
         }
         return nodes;
     }
 
-    private static void collect(Fd directory, String path, FileStatus top, List<DeviceNode> nodes) {
+    private static void collect(
+            Fd directory, String path, Set<String> leftOut, FileStatus top, List<DeviceNode> nodes) {
         for (DirectoryEntry entry : DirectoryTree.list(directory)) {
             String name = entry.name();
-            if (path.equals("/dev") && LEFT_OUT.contains(name)) {
+            if (leftOut.contains(name)) {
                 continue;
             }
             try {
@@ -46,7 +141,7 @@ final class HostDevices {
                 if (status.isDirectory() && status.device().equals(top.device())) {
                     int flags = LinuxConstants.O_RDONLY | LinuxConstants.O_DIRECTORY | LinuxConstants.O_NOFOLLOW;
                     try (Fd below = Kernel.openat(directory, name, flags)) {
-                        collect(below, path + "/" + name, top, nodes);
+                        collect(below, path + "/" + name, Set.of(), top, nodes);
                     }
                 } else if (status.isCharacterDevice() || status.isBlockDevice()) {
                     nodes.add(node(path + "/" + name, status));

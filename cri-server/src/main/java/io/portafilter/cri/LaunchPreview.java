@@ -49,7 +49,7 @@ public record LaunchPreview(Config config, String nodeName) {
                         places().containerState(CONTAINER),
                         places().cgroup(spec.cgroupParent(), POD, CONTAINER)),
                 List.of(Path.of("/layers-of-the-image")),
-                List.of());
+                HostDevices.NONE);
     }
 
     private Places places() {

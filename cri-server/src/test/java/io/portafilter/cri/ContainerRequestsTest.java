@@ -417,6 +417,27 @@ class ContainerRequestsTest {
                 .isNotNull();
     }
 
+    @Test
+    void devicesAreTakenAsAskedAndWhatIsWrongIsNamed() {
+        assertThat(spec(b -> b.addDevices(device().setContainerPath("/dev//x/./y")))
+                        .devices())
+                .containsExactly(new DeviceRequest("config.devices[0]", Path.of("/dev/fuse"), "/dev/x/y", "rw"));
+        assertThat(spec(b -> b.addDevices(device())).devices().getFirst().containerPath())
+                .isEqualTo("/dev/fuse");
+        refuses("config.devices[0].host_path", b -> b.addDevices(device().setHostPath("fuse")));
+        refuses("config.devices[0].container_path", b -> b.addDevices(device().setContainerPath("/dev/../x")));
+        refuses("config.devices[0].container_path", b -> b.addDevices(device().setContainerPath("/proc/x")));
+        refuses("config.devices[0].container_path", b -> b.addDevices(device().setContainerPath("/dev/pts/0")));
+        refuses("config.devices[0].container_path", b -> b.addDevices(device().setContainerPath("/")));
+        for (String permissions : List.of("", "rx", "rr", "rwmr", "RW", "r w")) {
+            refuses("config.devices[0].permissions", b -> b.addDevices(device().setPermissions(permissions)));
+        }
+    }
+
+    private static Device.Builder device() {
+        return Device.newBuilder().setHostPath("/dev/fuse").setPermissions("rw");
+    }
+
     // ---- what this version does not do
 
     @Test
@@ -425,7 +446,6 @@ class ContainerRequestsTest {
         refuses(unimplemented, "tty", b -> b.setTty(true));
         refuses(unimplemented, "stdin", b -> b.setStdin(true));
         refuses(unimplemented, "stdin", b -> b.setStdinOnce(true));
-        refuses(unimplemented, "devices", b -> b.addDevices(Device.newBuilder().setHostPath("/dev/fuse")));
         refuses(unimplemented, "CDI", b -> b.addCDIDevicesBuilder().setName("a/b=c"));
         refuses(unimplemented, "annotations", b -> b.putAnnotations("cdi.k8s.io/x", "a/b=c"));
         refuses(unimplemented, "image", b -> mount(b).getImageBuilder().setImage("x"));

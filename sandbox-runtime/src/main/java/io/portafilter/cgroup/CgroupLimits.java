@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * What a cgroup's processes may use. An absent or empty component leaves the kernel's value as it is.
@@ -63,6 +64,25 @@ public record CgroupLimits(
     public static CgroupLimits devicesOnly(List<DeviceRule> devices) {
         OptionalLong unset = OptionalLong.empty();
         return new CgroupLimits(unset, unset, unset, unset, unset, unset, "", "", Map.of(), Map.of(), devices);
+    }
+
+    /** The same, with more devices allowed. */
+    public CgroupLimits allowing(List<DeviceRule> more) {
+        if (more.isEmpty() || allowsAllDevices()) {
+            return this;
+        }
+        return new CgroupLimits(
+                cpuShares,
+                cpuQuotaMicros,
+                cpuPeriodMicros,
+                memoryLimitBytes,
+                memorySwapLimitBytes,
+                pidsLimit,
+                cpusetCpus,
+                cpusetMems,
+                hugepageLimitBytes,
+                unified,
+                Stream.concat(devices.stream(), more.stream()).distinct().toList());
     }
 
     /** Whether every device may be used. */

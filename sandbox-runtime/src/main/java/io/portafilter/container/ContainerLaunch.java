@@ -138,6 +138,7 @@ public final class ContainerLaunch implements AutoCloseable {
             Fd devices = DeviceTree.create(asked.devices(), rootUid, rootGid);
             descriptors.give(Slot.Role.DEVICES, devices);
             nullDevice(devices, descriptors);
+            DeviceTree.makeElsewhere(root, asked.devices(), rootUid, rootGid);
             MountPoints points = new MountPoints(root, rootUid, rootGid);
             undo.add(points::close);
             undo.add(points::removeMade);

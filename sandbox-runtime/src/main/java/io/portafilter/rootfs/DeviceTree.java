@@ -44,8 +44,8 @@ public final class DeviceTree {
     }
 
     /**
-     * Makes it with the default nodes null, zero, full, random, urandom and tty, and those that were asked for; one of
-     * the same path replaces the default.
+     * Makes it with the default nodes null, zero, full, random, urandom and tty, and those of {@code nodes} that lie below
+     * {@code /dev}; one of the same path replaces the default.
      *
      * @param rootUid the host's id of the container's root, who owns the rest
      * @param rootGid likewise its group
@@ -65,11 +65,30 @@ public final class DeviceTree {
         }
     }
 
+    /**
+     * Makes those of the nodes that lie elsewhere, such as block volumes of a pod, in the root file system. Directories
+     * on the way are made; a file that is there and is another one is refused.
+     *
+     * @param root writable still; stays the caller's
+     */
+    public static void makeElsewhere(Fd root, List<DeviceNode> nodes, long rootUid, long rootGid) {
+        for (DeviceNode node : nodes) {
+            if (!node.isBelowDev()) {
+                int slash = node.path().lastIndexOf('/');
+                try (Fd parent = RootPath.ensureDirectory(
+                        root, "/" + node.path().substring(1, Math.max(1, slash)), DIRECTORY_MODE, rootUid, rootGid)) {
+                    new DeviceTree(parent, rootUid, rootGid)
+                            .makeNode(node, node.path().substring(slash + 1));
+                }
+            }
+        }
+    }
+
     private void fill(List<DeviceNode> asked) {
         Map<String, DeviceNode> nodes = new LinkedHashMap<>();
         defaults().forEach(node -> nodes.put(node.path(), node));
-        asked.forEach(node -> nodes.put(node.path(), node));
-        nodes.values().forEach(this::makeNode);
+        asked.stream().filter(DeviceNode::isBelowDev).forEach(node -> nodes.put(node.path(), node));
+        nodes.values().forEach(this::makeBelowDev);
         DIRECTORIES.forEach(this::makeDirectory);
         LINKS.forEach(this::makeLink);
     }
@@ -88,16 +107,22 @@ public final class DeviceTree {
         return new DeviceNode(path, 'c', major, minor, NODE_MODE, rootUid, rootGid);
     }
 
-    private void makeNode(DeviceNode node) {
+    private void makeBelowDev(DeviceNode node) {
         List<String> names = node.names();
         for (int depth = 1; depth < names.size(); depth++) {
             makeDirectory(String.join("/", names.subList(0, depth)));
         }
-        String path = String.join("/", names);
+        makeNode(node, String.join("/", names));
+    }
+
+    private void makeNode(DeviceNode node, String path) {
         try {
             Kernel.mknodat(tree, path, (node.type() == 'b' ? S_IFBLK : S_IFCHR) | node.mode(), node.device());
         } catch (KernelException e) {
-            throw new MountRefusal("device " + node.path() + " cannot be made: " + e.getMessage(), e);
+            // a container that is prepared once more has its nodes already
+            if (!e.is(Errno.EEXIST) || !node.isAlready(Kernel.statx(tree, path, AT_SYMLINK_NOFOLLOW))) {
+                throw new MountRefusal("device " + node.path() + " cannot be made: " + e.getMessage(), e);
+            }
         }
         Kernel.fchmodat(tree, path, node.mode()); // mknod(2) obeyed our umask
         own(path, (int) node.uid(), (int) node.gid());

@@ -103,11 +103,45 @@ class DeviceTreeTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"/dev/../etc/passwd", "/etc/x", "/dev/", "/dev//x", "/dev/./x", "dev/x", "/dev/a/../../x"})
-    void refusesANodeOutsideOfDev(String path) {
+    @ValueSource(strings = {"/dev/../etc/passwd", "/", "/dev/", "/dev//x", "/dev/./x", "dev/x", "/dev/a/../../x"})
+    void refusesANodeWhosePathIsNotPlain(String path) {
         assertThatThrownBy(() -> new DeviceNode(path, 'c', 1, 3, 0666, 0, 0))
                 .isInstanceOf(MountRefusal.class)
                 .hasMessageContaining(path);
+    }
+
+    @Test
+    void makesNodesElsewhereInTheRootFileSystemOnceAndAgain() throws IOException {
+        List<DeviceNode> nodes = List.of(
+                new DeviceNode("/data/disk", 'b', 254, 1, 0640, 3, 4),
+                new DeviceNode("/dev/vda", 'b', 254, 0, 0660, 0, 6));
+
+        try (Fd root = DetachedMount.tmpfs(0, "mode=755")) {
+            DeviceTree.makeElsewhere(root, nodes, 7, 8);
+            DeviceTree.makeElsewhere(root, nodes, 7, 8);
+            FileStatus disk = Kernel.statx(root, "data/disk", AT_SYMLINK_NOFOLLOW);
+            assertThat(disk.isBlockDevice()).isTrue();
+            assertThat(disk.special()).hasToString("254:1");
+            assertThat(mode(in(root, "data/disk"))).isEqualTo(0640);
+            assertThat(uid(in(root, "data/disk"))).isEqualTo(3);
+            assertThat(gid(in(root, "data/disk"))).isEqualTo(4);
+            assertThat(uid(in(root, "data"))).isEqualTo(7);
+            assertThat(in(root, "dev")).doesNotExist();
+        }
+    }
+
+    @Test
+    void aFileOfTheImageInTheDevicesPlaceStaysAsItIs() throws IOException {
+        List<DeviceNode> nodes = List.of(new DeviceNode("/data/disk", 'b', 254, 1, 0640, 3, 4));
+
+        try (Fd root = DetachedMount.tmpfs(0, "mode=755")) {
+            Files.createDirectory(in(root, "data"));
+            Files.createSymbolicLink(in(root, "data/disk"), Path.of("/etc/passwd"));
+            assertThatThrownBy(() -> DeviceTree.makeElsewhere(root, nodes, 0, 0))
+                    .isInstanceOf(MountRefusal.class)
+                    .hasMessageContaining("/data/disk");
+            assertThat(Kernel.readlinkat(root, "data/disk")).isEqualTo("/etc/passwd");
+        }
     }
 
     @Test
