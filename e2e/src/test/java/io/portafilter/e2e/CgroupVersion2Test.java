@@ -161,7 +161,7 @@ class CgroupVersion2Test {
         Container container = live.pod()
                 .run()
                 .container(live.busybox())
-                .shell("i=0; while [ $i -lt 40 ]; do sleep 1000 & i=$((i+1)); done; echo too many")
+                .shell("sh -c 'for i in $(seq 40); do sleep 1000 & done'; exec sleep 1000")
                 .resources(r -> r.putUnified("pids.max", "12"))
                 .start();
         Path cgroup = cgroup(container.process());

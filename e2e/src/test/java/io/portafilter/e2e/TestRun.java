@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
 import org.junit.platform.engine.support.descriptor.MethodSource;
+import org.junit.platform.launcher.EngineFilter;
 import org.junit.platform.launcher.Launcher;
 import org.junit.platform.launcher.TagFilter;
 import org.junit.platform.launcher.TestExecutionListener;
@@ -48,7 +49,8 @@ final class TestRun implements TestExecutionListener {
                     .filter(Files::isDirectory)
                     .collect(Collectors.toSet());
             request.selectors(DiscoverySelectors.selectClasspathRoots(directories))
-                    .filters(TagFilter.includeTags(args[2]));
+                    // others take their time to find out that none of their tests is tagged
+                    .filters(TagFilter.includeTags(args[2]), EngineFilter.includeEngines("junit-jupiter"));
         } else {
             request.selectors(Arrays.stream(args)
                     .skip(2)
