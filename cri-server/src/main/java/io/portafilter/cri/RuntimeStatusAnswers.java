@@ -1,6 +1,7 @@
 package io.portafilter.cri;
 
 import io.portafilter.config.Config;
+import io.portafilter.container.HostFeatures;
 import io.portafilter.cri.v1.LinuxRuntimeConfiguration;
 import io.portafilter.cri.v1.RuntimeCondition;
 import io.portafilter.cri.v1.RuntimeConfigResponse;
@@ -11,8 +12,6 @@ import io.portafilter.cri.v1.RuntimeStatus;
 import io.portafilter.cri.v1.StatusResponse;
 import io.portafilter.cri.v1.VersionResponse;
 import io.portafilter.launch.ProgramText;
-import io.portafilter.linux.Kernel;
-import io.portafilter.security.KernelVersion;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
 import java.nio.file.Path;
@@ -26,16 +25,6 @@ final class RuntimeStatusAnswers {
     private static final String KUBELET_INTERFACE = "0.1.0";
     private static final String RUNTIME_API = "v1";
     private static final String RUNTIME_NAME = "portafilter";
-
-    /** Of file systems whose mounts the kernel can map ids of: name in statfs(2), and since when (mount_setattr(2)). */
-    private static final Map<Long, KernelVersion> ID_MAPPED = Map.of(
-            0xef53L, new KernelVersion(5, 12), // ext4
-            0x58465342L, new KernelVersion(5, 12), // xfs
-            0x9123683eL, new KernelVersion(5, 15), // btrfs
-            0x01021994L, new KernelVersion(6, 3)); // tmpfs
-
-    /** Overlay takes id-mapped lower layers from here on. */
-    private static final KernelVersion ID_MAPPED_OVERLAY = new KernelVersion(5, 19);
 
     private RuntimeStatusAnswers() {}
 
@@ -68,11 +57,7 @@ final class RuntimeStatusAnswers {
                                 .setMessage(
                                         "this version runs no network plugins: a pod has the host's network, or one of"
                                                 + " its own with loopback only")))
-                .addRuntimeHandlers(RuntimeHandler.newBuilder()
-                        .setName("")
-                        .setFeatures(RuntimeHandlerFeatures.newBuilder()
-                                .setRecursiveReadOnlyMounts(true)
-                                .setUserNamespaces(hasUserNamespaces(services))))
+                .addRuntimeHandlers(RuntimeHandler.newBuilder().setName("").setFeatures(features(services.features())))
                 .setFeatures(RuntimeFeatures.newBuilder().setSupplementalGroupsPolicy(true));
         if (verbose) {
             response.putInfo("config", configInfo(services.config()))
@@ -82,12 +67,12 @@ final class RuntimeStatusAnswers {
         return response.build();
     }
 
-    /** Whether a pod's layers can be mapped to its user namespace: by kernel and file system of the root directory. */
-    private static boolean hasUserNamespaces(Services services) {
-        KernelVersion kernel = services.node().host().facts().host().kernel();
-        KernelVersion since =
-                ID_MAPPED.get(Kernel.statfs(services.config().root().toString()).type());
-        return since != null && kernel.compareTo(since) >= 0 && kernel.compareTo(ID_MAPPED_OVERLAY) >= 0;
+    /** What was tried when the server started. */
+    private static RuntimeHandlerFeatures features(HostFeatures tried) {
+        return RuntimeHandlerFeatures.newBuilder()
+                .setRecursiveReadOnlyMounts(tried.hasRecursiveReadOnly())
+                .setUserNamespaces(tried.hasUserNamespaces())
+                .build();
     }
 
     private static String configInfo(Config config) {

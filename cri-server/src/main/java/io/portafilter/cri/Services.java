@@ -1,16 +1,19 @@
 package io.portafilter.cri;
 
 import io.portafilter.config.Config;
+import io.portafilter.container.HostFeatures;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * What the calls are answered from, once the records were read.
  *
+ * @param features what this host was found to do when the server started
  * @param podCidr what UpdateRuntimeConfig was told last
  */
 record Services(
         Config config,
         Node node,
+        HostFeatures features,
         LiveTable<LivePod> podTable,
         LiveTable<LiveContainer> containerTable,
         PodLifecycle pods,
@@ -28,6 +31,8 @@ record Services(
         return new Services(
                 config,
                 node,
+                HostFeatures.tried(
+                        config.root(), config.state(), config.usernsRange().first()),
                 podTable,
                 containerTable,
                 new PodLifecycle(node, podTable, containers),

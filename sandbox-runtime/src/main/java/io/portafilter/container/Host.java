@@ -85,7 +85,8 @@ public final class Host implements AutoCloseable {
         return resources || hard == RLIM_INFINITY ? ProcFile.readNumber("/proc/sys/fs/nr_open") : hard;
     }
 
-    private static boolean hasProcPidnsOption() {
+    /** Whether a proc file system can be opened for another PID namespace. */
+    static boolean hasProcPidnsOption() {
         try (Fd context = Kernel.fsopen("proc");
                 Fd own = Kernel.open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) {
             Kernel.fsconfigFd(context, "pidns", own);

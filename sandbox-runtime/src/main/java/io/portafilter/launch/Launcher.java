@@ -58,6 +58,18 @@ public final class Launcher {
         }
     }
 
+    /** Whether this host executes memory files; where it does not, programs are started from files without a name. */
+    public static boolean executesMemory() {
+        try (Fd _ = sealed(new byte[1])) {
+            return true;
+        } catch (KernelException e) {
+            if (e.is(Errno.EACCES)) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
     /** Nothing can change it any more, not even the process that runs it through /proc/self/exe. */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // closed here or handed to the caller

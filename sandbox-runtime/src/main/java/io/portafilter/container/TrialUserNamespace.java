@@ -1,0 +1,64 @@
+package io.portafilter.container;
+
+import static io.portafilter.linux.LinuxConstants.CLONE_NEWUSER;
+import static io.portafilter.linux.LinuxConstants.O_CLOEXEC;
+import static io.portafilter.linux.LinuxConstants.O_RDONLY;
+import static io.portafilter.linux.LinuxConstants.O_WRONLY;
+
+import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.launch.Launcher;
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+
+/** A user namespace with the 65536 ids of a pod, which a process holds until this is closed. */
+final class TrialUserNamespace implements AutoCloseable {
+    private static final int IDS = 65536;
+
+    private final TrialProcess holder;
+    private final Fd descriptor;
+
+    private TrialUserNamespace(TrialProcess holder, Fd descriptor) {
+        this.holder = holder;
+        this.descriptor = descriptor;
+    }
+
+    /**
+     * Makes it.
+     *
+     * @param firstHostId what its root is on the host
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or they are closed here
+    static TrialUserNamespace open(Launcher launcher, long firstHostId) {
+        TrialProcess holder =
+                TrialProcess.start(launcher, TrialProgram.unshare("user", CLONE_NEWUSER), new Descriptors());
+        try {
+            holder.awaitWorked();
+            String map = "0 " + firstHostId + " " + IDS + "\n";
+            write(holder, "uid_map", map);
+            write(holder, "gid_map", map);
+            return new TrialUserNamespace(
+                    holder, Kernel.open("/proc/" + holder.pid() + "/ns/user", O_RDONLY | O_CLOEXEC));
+        } catch (RuntimeException e) {
+            holder.close();
+            throw e;
+        }
+    }
+
+    private static void write(TrialProcess holder, String file, String text) {
+        try (Fd opened = Kernel.open("/proc/" + holder.pid() + "/" + file, O_WRONLY | O_CLOEXEC)) {
+            Kernel.writeText(opened, text);
+        }
+    }
+
+    /** The namespace; stays this object's. */
+    Fd descriptor() {
+        return descriptor;
+    }
+
+    @Override
+    public void close() {
+        descriptor.close();
+        holder.close();
+    }
+}
