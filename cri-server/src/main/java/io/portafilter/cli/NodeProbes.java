@@ -7,6 +7,7 @@ import io.portafilter.config.Config;
 import io.portafilter.container.LaunchFacts;
 import io.portafilter.container.Outcome;
 import io.portafilter.container.Probe;
+import io.portafilter.cri.SecurityModules;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileSystemStatus;
 import io.portafilter.linux.Kernel;
@@ -112,20 +113,17 @@ final class NodeProbes {
     }
 
     private static List<Probe> securityModules() {
-        return List.of(
-                module("AppArmor", Path.of("/sys/module/apparmor/parameters/enabled"), "Y"::equals),
-                module("SELinux", Path.of("/sys/fs/selinux/enforce"), _ -> true));
+        return List.of(module("AppArmor", SecurityModules::appArmor), module("SELinux", SecurityModules::selinux));
     }
 
     /** What is on and not applied is told as missing: whoever relies on it must not believe that it confines. */
-    private static Probe module(String name, Path file, Predicate<String> isOn) {
+    private static Probe module(String name, Predicate<SecurityModules> isOn) {
         return new Probe(
                 name,
                 OPTIONAL,
-                "containers are not confined by it",
+                "containers that ask for its confinement are refused, the others are not confined by it",
                 "rely on capabilities, seccomp and user namespaces",
-                () -> Files.exists(file)
-                                && isOn.test(ProcFile.read(file.toString()).strip())
+                () -> isOn.test(SecurityModules.of(Path.of("/sys")))
                         ? new Outcome.Missing("it is on here, and this version does not apply it")
                         : new Outcome.NotNeeded("it is off on this host"));
     }

@@ -197,6 +197,11 @@ public final class CriServer implements AutoCloseable {
             parts.add(() -> services.containerTable().all().forEach(CriServer::letGo));
             parts.add(() -> awaitAll(exits));
             parts.add(ends::close);
+            LOG.log(
+                    Level.INFO,
+                    "host.features userNamespaces="
+                            + services.features().hasUserNamespaces() + " recursiveReadOnlyMounts="
+                            + services.features().hasRecursiveReadOnly());
             new TakeOver(services).run();
             recovered.complete(services);
         } catch (StateException e) {

@@ -92,7 +92,8 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
         reply(answer, response.build());
     }
 
-    private static String info(ImageRecord image) {
+    /** The verbose part of an image's status. */
+    static String info(ImageRecord image) {
         String chainId = image.layerChain().isEmpty() ? "" : image.layerChain().getLast();
         return VerboseInfo.json(Map.of(
                 "chainID",
@@ -170,13 +171,13 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
                 .addAllRepoDigests(record.digests())
                 .setSize(record.sizeBytes())
                 .setSpec(ImageSpec.newBuilder().putAllAnnotations(record.annotations()))
-                .setPinned(isPinned(record));
+                .setPinned(isPinned(config.pinnedImages(), record));
         user(image, ImageConfig.parse(record.config().toByteArray()).user());
         return image.build();
     }
 
     /** A number that is a user id, or a name; a number beyond all ids is left for kubelet to stumble over. */
-    private static void user(Image.Builder image, String user) {
+    static void user(Image.Builder image, String user) {
         String name = user.split(":", 2)[0];
         Optional<Long> id = name.matches("\\d{1,10}") ? Optional.of(Long.parseLong(name)) : Optional.empty();
         if (id.filter(number -> number <= Fields.MAX_ID).isPresent()) {
@@ -186,8 +187,9 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
         }
     }
 
-    private boolean isPinned(ImageRecord record) {
-        return config.pinnedImages().stream()
+    /** Whether a name of the image is one of the patterns, or begins as one that ends with {@code *}. */
+    static boolean isPinned(List<String> patterns, ImageRecord record) {
+        return patterns.stream()
                 .anyMatch(pattern -> Stream.concat(record.tags().stream(), record.digests().stream())
                         .anyMatch(name -> matches(pattern, name)));
     }

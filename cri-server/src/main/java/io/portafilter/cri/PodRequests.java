@@ -28,6 +28,9 @@ final class PodRequests {
 
     private static final String SECURITY = "config.linux.security_context";
 
+    /** The names of the one handler that there is: that of the default, and its own, for a RuntimeClass. */
+    static final List<String> RUNTIME_HANDLERS = List.of("", "portafilter");
+
     /** The kernel's HOST_NAME_MAX, in bytes (gethostname(2)). */
     private static final int HOST_NAME_MAX = 64;
 
@@ -90,11 +93,11 @@ final class PodRequests {
 
     /** There is one runtime handler, the default. */
     static void runtimeHandler(String handler) {
-        if (!handler.isEmpty()) {
+        if (!RUNTIME_HANDLERS.contains(handler)) {
             throw invalid(
                     "runtime_handler",
                     shown(handler) + " is not known here",
-                    "leave it empty: the default is the only one");
+                    "leave it empty or say " + RUNTIME_HANDLERS.getLast() + ": there is no other");
         }
     }
 

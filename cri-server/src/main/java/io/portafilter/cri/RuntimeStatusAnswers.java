@@ -2,6 +2,7 @@ package io.portafilter.cri;
 
 import io.portafilter.config.Config;
 import io.portafilter.container.HostFeatures;
+import io.portafilter.container.Outcome;
 import io.portafilter.cri.v1.LinuxRuntimeConfiguration;
 import io.portafilter.cri.v1.RuntimeCondition;
 import io.portafilter.cri.v1.RuntimeConfigResponse;
@@ -16,6 +17,7 @@ import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -57,22 +59,45 @@ final class RuntimeStatusAnswers {
                                 .setMessage(
                                         "this version runs no network plugins: a pod has the host's network, or one of"
                                                 + " its own with loopback only")))
-                .addRuntimeHandlers(RuntimeHandler.newBuilder().setName("").setFeatures(features(services.features())))
+                .addAllRuntimeHandlers(handlers(services.features()))
                 .setFeatures(RuntimeFeatures.newBuilder().setSupplementalGroupsPolicy(true));
         if (verbose) {
             response.putInfo("config", configInfo(services.config()))
+                    .putInfo("features", featuresInfo(services.features()))
                     .putInfo("cniconfig", "{}")
                     .putInfo("lastCNILoadStatus", "no network plugins in this version");
         }
         return response.build();
     }
 
-    /** What was tried when the server started. */
-    private static RuntimeHandlerFeatures features(HostFeatures tried) {
-        return RuntimeHandlerFeatures.newBuilder()
+    /** Both names of the one handler, with what was tried when the server started. */
+    private static List<RuntimeHandler> handlers(HostFeatures tried) {
+        RuntimeHandlerFeatures features = RuntimeHandlerFeatures.newBuilder()
                 .setRecursiveReadOnlyMounts(tried.hasRecursiveReadOnly())
                 .setUserNamespaces(tried.hasUserNamespaces())
                 .build();
+        return PodRequests.RUNTIME_HANDLERS.stream()
+                .map(name -> RuntimeHandler.newBuilder()
+                        .setName(name)
+                        .setFeatures(features)
+                        .build())
+                .toList();
+    }
+
+    /** Why a feature is not told: the kernel's own words. */
+    private static String featuresInfo(HostFeatures tried) {
+        return VerboseInfo.json(Map.of(
+                "userNamespaces", words(tried.idMappedLayers()),
+                "recursiveReadOnlyMounts", words(tried.recursiveReadOnly())));
+    }
+
+    private static String words(Outcome outcome) {
+        return switch (outcome) {
+            case Outcome.Works _ -> "works";
+            case Outcome.Missing(String why) -> "missing: " + why;
+            case Outcome.Untried(String why) -> "untried: " + why;
+            case Outcome.NotNeeded(String why) -> "not needed: " + why;
+        };
     }
 
     private static String configInfo(Config config) {

@@ -15,7 +15,7 @@ import java.nio.file.Path;
  * applies none: it must not run less confined than it asked to be. Where the host enforces none there is nothing to
  * apply, as with every other runtime.
  */
-record SecurityModules(boolean appArmor, boolean selinux) {
+public record SecurityModules(boolean appArmor, boolean selinux) {
 
     private static final String SECURITY = "config.linux.security_context";
 
@@ -24,7 +24,7 @@ record SecurityModules(boolean appArmor, boolean selinux) {
      *
      * @param sys where sysfs is mounted
      */
-    static SecurityModules of(Path sys) {
+    public static SecurityModules of(Path sys) {
         Path enabled = sys.resolve("module/apparmor/parameters/enabled");
         try {
             return new SecurityModules(

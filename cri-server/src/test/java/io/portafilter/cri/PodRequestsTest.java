@@ -81,6 +81,13 @@ class PodRequestsTest {
     }
 
     @Test
+    void theDefaultHandlerHasANameToo() {
+        RunPodSandboxRequest named =
+                pod(_ -> {}).toBuilder().setRuntimeHandler("portafilter").build();
+        assertThat(PodRequests.check(named)).isEqualTo(PodRequests.check(pod(_ -> {})));
+    }
+
+    @Test
     void aPodInTheHostsNetworkHasTheHostsName() {
         assertThat(podSpec(b -> namespaces(b).setNetwork(NamespaceMode.NODE)).hostname())
                 .isEmpty();

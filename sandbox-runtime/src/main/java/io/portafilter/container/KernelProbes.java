@@ -197,7 +197,7 @@ public final class KernelProbes {
                         OPTIONAL,
                         "images of many layers are mounted by a detour",
                         NEWER + " (Linux 6.7)",
-                        () -> yesOrNo(DetachedMount.supportsLowerdirPlus(), "lowerdir+ is not known")),
+                        KernelProbes::lowerdirPlus),
                 new Probe(
                         "proc for another PID namespace",
                         OPTIONAL,
@@ -226,6 +226,12 @@ public final class KernelProbes {
                         MountTrial.idMappedOverlay(root, namespace.descriptor(), firstHostId);
                     }
                 });
+    }
+
+    private static Outcome lowerdirPlus() {
+        try (Fd _ = Kernel.fsopen("overlay")) { // the server's own answer is kept for its life, so it must be one
+            return yesOrNo(DetachedMount.supportsLowerdirPlus(), "lowerdir+ is not known");
+        }
     }
 
     private static Outcome yesOrNo(boolean works, String why) {

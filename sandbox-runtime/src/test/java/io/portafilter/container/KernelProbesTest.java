@@ -40,9 +40,14 @@ class KernelProbesTest {
     @Test
     void leaveNothingBehind() throws IOException {
         var _ = findings(); // classes and libraries are loaded once
-        Residue before = Residue.now("/");
+        String group = "/portafilter-trial-" + ProcessHandle.current().pid();
+        Residue before = Residue.now(group);
         var _ = findings();
-        before.assertNothingMore("/", "all probes");
+        before.assertNothingMore(group, "all probes");
+        try (Stream<Path> left = Files.find(
+                Path.of("/sys/fs/cgroup"), 2, (path, _) -> path.toString().endsWith(group))) {
+            assertThat(left).isEmpty();
+        }
         try (Stream<Path> left = Files.list(directory)) {
             assertThat(left).isEmpty();
         }

@@ -1,0 +1,155 @@
+package io.portafilter.cri;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.Descriptors.Descriptor;
+import com.google.protobuf.Descriptors.EnumDescriptor;
+import com.google.protobuf.Descriptors.FileDescriptor;
+import io.portafilter.cri.v1.CriV1;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Holds {@code docs/cri.md} to the protocol and to the code: a row for each call, field and value of an enumeration, and in
+ * each what becomes of it and by which test that is shown.
+ */
+class CriTableTest {
+    private static final Path TREE = Path.of("").toAbsolutePath().getParent();
+    private static final Path TABLE = TREE.resolve("docs/cri.md");
+    private static final Pattern ROW = Pattern.compile("\\| `([\\w.]+)` \\|(.*)\\|(.*)\\|");
+    private static final Pattern TEST_CLASS = Pattern.compile("`(\\w+)`");
+    private static final String REFUSED = "refused: UNIMPLEMENTED";
+
+    /** Words that would tell nothing; what has no effect says why. */
+    private static final Pattern VAGUE = Pattern.compile(
+            "(?i)not (yet )?(used|supported|implemented)|todo|tbd|ignored(?!: (deprecated|Windows|kubelet-only))");
+
+    private record Row(String key, String what, String tests) {
+        String owner() {
+            return key.substring(0, key.lastIndexOf('.'));
+        }
+
+        String name() {
+            return key.substring(key.lastIndexOf('.') + 1);
+        }
+    }
+
+    private static List<Row> rows() {
+        try (Stream<String> lines = Files.lines(TABLE)) {
+            return lines.filter(line -> line.startsWith("| `"))
+                    .map(CriTableTest::row)
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Row row(String line) {
+        Matcher cells = ROW.matcher(line);
+        assertThat(cells.matches()).as("three columns: " + line).isTrue();
+        return new Row(cells.group(1), cells.group(2).strip(), cells.group(3).strip());
+    }
+
+    private static List<String> protocol() {
+        FileDescriptor file = CriV1.getDescriptor();
+        return Stream.of(
+                        file.getServices().stream()
+                                .flatMap(service -> service.getMethods().stream()
+                                        .map(method -> service.getName() + "." + method.getName())),
+                        file.getMessageTypes().stream().flatMap(message -> fields("", message)),
+                        file.getEnumTypes().stream().flatMap(type -> values("", type)))
+                .flatMap(names -> names)
+                .toList();
+    }
+
+    private static Stream<String> fields(String outer, Descriptor message) {
+        String name = outer + message.getName();
+        Stream<String> own = message.getFields().stream().map(field -> name + "." + field.getName());
+        Stream<String> nested = message.getNestedTypes().stream()
+                .filter(type -> !type.getOptions().getMapEntry())
+                .flatMap(type -> fields(name + ".", type));
+        Stream<String> enums = message.getEnumTypes().stream().flatMap(type -> values(name + ".", type));
+        return Stream.of(own, nested, enums).flatMap(names -> names);
+    }
+
+    private static Stream<String> values(String outer, EnumDescriptor type) {
+        return type.getValues().stream().map(value -> outer + type.getName() + "." + value.getName());
+    }
+
+    private static Set<String> testClasses() {
+        try (Stream<Path> files = Files.find(
+                TREE,
+                20,
+                (path, _) -> path.toString().contains("/src/test/java/")
+                        && path.toString().endsWith("Test.java"))) {
+            return files.map(path -> path.getFileName().toString().replace(".java", ""))
+                    .collect(Collectors.toCollection(TreeSet::new));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void everyCallFieldAndValueHasOneRowAndNothingElseHas() {
+        assertThat(rows()).extracting(Row::key).containsExactlyInAnyOrderElementsOf(protocol());
+    }
+
+    @Test
+    void everyRowSaysWhatIsDoneAndNamesATestThatExists() {
+        Set<String> known = testClasses();
+        assertThat(rows()).allSatisfy(row -> {
+            assertThat(row.what()).as(row.key()).isNotEmpty();
+            List<String> named = TEST_CLASS
+                    .matcher(row.tests())
+                    .results()
+                    .map(found -> found.group(1))
+                    .toList();
+            assertThat(named).as(row.key() + " is tested in").isNotEmpty().isSubsetOf(known);
+        });
+    }
+
+    @Test
+    void whatHasNoEffectSaysWhy() {
+        assertThat(rows())
+                .allSatisfy(row -> assertThat(VAGUE.matcher(row.what()).find())
+                        .as(row.key() + ": " + row.what())
+                        .isFalse());
+        assertThat(rows())
+                .filteredOn(row -> row.what().startsWith("refused"))
+                .allSatisfy(
+                        row -> assertThat(row.what())
+                                .as(row.key())
+                                .matches(
+                                        "refused: (UNIMPLEMENTED|INVALID_ARGUMENT|FAILED_PRECONDITION).*(until|\\(Windows\\)).*"));
+    }
+
+    @Test
+    void aCallIsOfferedUnlessTheTableSaysThatItIsRefused() {
+        Set<String> offered = Stream.of(RuntimeRpc.class, ImageRpc.class)
+                .flatMap(type -> Arrays.stream(type.getDeclaredMethods()))
+                .map(Method::getName)
+                .collect(Collectors.toSet());
+        assertThat(rows())
+                .filteredOn(row -> row.owner().endsWith("Service"))
+                .hasSize(43)
+                .allSatisfy(row -> {
+                    String method = Character.toLowerCase(row.name().charAt(0))
+                            + row.name().substring(1);
+                    assertThat(offered.contains(method))
+                            .as(row.key() + " is offered; the table says: " + row.what())
+                            .isEqualTo(!row.what().startsWith(REFUSED));
+                });
+    }
+}
