@@ -60,7 +60,9 @@ final class RuntimeStatusAnswers {
                                         "this version runs no network plugins: a pod has the host's network, or one of"
                                                 + " its own with loopback only")))
                 .addAllRuntimeHandlers(handlers(services.features()))
-                .setFeatures(RuntimeFeatures.newBuilder().setSupplementalGroupsPolicy(true));
+                .setFeatures(RuntimeFeatures.newBuilder()
+                        .setSupplementalGroupsPolicy(true)
+                        .setUserNamespacesHostNetwork(services.features().hasUserNamespaces()));
         if (verbose) {
             response.putInfo("config", configInfo(services.config()))
                     .putInfo("features", featuresInfo(services.features()))

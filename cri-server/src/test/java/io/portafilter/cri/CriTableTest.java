@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -26,7 +27,7 @@ import org.junit.jupiter.api.Test;
  * each what becomes of it and by which test that is shown.
  */
 class CriTableTest {
-    private static final Path TREE = Path.of("").toAbsolutePath().getParent();
+    private static final Path TREE = Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
     private static final Path TABLE = TREE.resolve("docs/cri.md");
     private static final Pattern ROW = Pattern.compile("\\| `([\\w.]+)` \\|(.*)\\|(.*)\\|");
     private static final Pattern TEST_CLASS = Pattern.compile("`(\\w+)`");
@@ -94,7 +95,7 @@ class CriTableTest {
                 20,
                 (path, _) -> path.toString().contains("/src/test/java/")
                         && path.toString().endsWith("Test.java"))) {
-            return files.map(path -> path.getFileName().toString().replace(".java", ""))
+            return files.map(path -> String.valueOf(path.getFileName()).replace(".java", ""))
                     .collect(Collectors.toCollection(TreeSet::new));
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -24,11 +24,13 @@ class CheckTest {
     @RegisterExtension
     static final Live live = Live.server();
 
-    private Commands.Outcome check(String... more) {
-        Path root = live.directory("check-root");
-        Path state = live.directory("check-state");
-        List<String> command = new ArrayList<>(
-                List.of(Tree.launcher().toString(), "check", "--root", root.toString(), "--state", state.toString()));
+    private static Commands.Outcome check(String... more) {
+        return check(live.directory("check-root"), live.directory("check-state"), more);
+    }
+
+    private static Commands.Outcome check(Path root, Path state, String... more) {
+        List<String> command = new ArrayList<>(List.of(
+                Tree.launcher().toString(), "check", "--root", root.toString(), "--state", state.toString()));
         command.addAll(List.of(more));
         return Commands.run(Duration.ofSeconds(120), Map.of(), command.toArray(new String[0]));
     }
@@ -60,7 +62,7 @@ class CheckTest {
             }
             try (Stream<Path> processes = Files.list(Path.of("/proc"))) {
                 for (Path process : processes.toList()) {
-                    if (process.getFileName().toString().matches("\\d+") && isTrial(process)) {
+                    if (String.valueOf(process.getFileName()).matches("\\d+") && isTrial(process)) {
                         traces.add(process.toString());
                     }
                 }
@@ -91,7 +93,7 @@ class CheckTest {
     void nothingIsLeftBehind() {
         Path root = live.directory("check-root");
         Path state = live.directory("check-state");
-        check();
+        assertThat(check(root, state).status()).isZero();
         assertThat(traces(root, state)).isEmpty();
     }
 
