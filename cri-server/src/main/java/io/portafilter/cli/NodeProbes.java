@@ -143,13 +143,13 @@ final class NodeProbes {
                 new Probe(
                         "CNI configuration",
                         OPTIONAL,
-                        "pods have the host's network or loopback alone",
+                        "nothing yet: in this version pods have the host's network or loopback alone",
                         "put a .conflist into " + config.cniConfDir(),
                         () -> firstFile(config.cniConfDir())),
                 new Probe(
                         "CNI plugins",
                         OPTIONAL,
-                        "pods have the host's network or loopback alone",
+                        "nothing yet: in this version pods have the host's network or loopback alone",
                         "install the package containernetworking-plugins",
                         this::plugins));
     }

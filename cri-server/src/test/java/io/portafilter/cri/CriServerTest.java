@@ -127,9 +127,9 @@ class CriServerTest {
         assertThat(version.getRuntimeApiVersion()).isEqualTo("v1");
     }
 
+    /** Which ones those are is told by docs/cri.md, to which {@link CriTableTest} holds the code. */
     @Test
     void everyCallThatIsNotOfferedSaysSoByItsName() {
-        int unimplemented = 0;
         for (MethodDescriptor<?, ?> method : Stream.of(
                         RuntimeServiceGrpc.getServiceDescriptor(), ImageServiceGrpc.getServiceDescriptor())
                 .flatMap(service -> service.getMethods().stream())
@@ -137,11 +137,9 @@ class CriServerTest {
             Status status = call(method);
             assertThat(status.getDescription()).as(method.getFullMethodName()).doesNotContain("Method not found");
             if (status.getCode() == Status.Code.UNIMPLEMENTED) {
-                unimplemented++;
                 assertThat(status.getDescription()).startsWith(method.getBareMethodName() + ": ");
             }
         }
-        assertThat(unimplemented).as("CRI has 43 calls, 27 of them are offered").isEqualTo(43 - 27);
     }
 
     /** Calls with an empty request. */

@@ -27,7 +27,8 @@ import org.junit.jupiter.api.Test;
  * each what becomes of it and by which test that is shown.
  */
 class CriTableTest {
-    private static final Path TREE = Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
+    private static final Path TREE =
+            Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
     private static final Path TABLE = TREE.resolve("docs/cri.md");
     private static final Pattern ROW = Pattern.compile("\\| `([\\w.]+)` \\|(.*)\\|(.*)\\|");
     private static final Pattern TEST_CLASS = Pattern.compile("`(\\w+)`");

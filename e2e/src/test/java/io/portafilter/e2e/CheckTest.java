@@ -29,8 +29,8 @@ class CheckTest {
     }
 
     private static Commands.Outcome check(Path root, Path state, String... more) {
-        List<String> command = new ArrayList<>(List.of(
-                Tree.launcher().toString(), "check", "--root", root.toString(), "--state", state.toString()));
+        List<String> command = new ArrayList<>(
+                List.of(Tree.launcher().toString(), "check", "--root", root.toString(), "--state", state.toString()));
         command.addAll(List.of(more));
         return Commands.run(Duration.ofSeconds(120), Map.of(), command.toArray(new String[0]));
     }

@@ -154,7 +154,10 @@ class GivenBackTest {
     void verboseIsJsonWithTheProcessAndElseThereIsNone() {
         Pod pod = live.pod().run();
         var container = pod.container(live.busybox()).idle().start();
-        assertThat(pod.verbose().getInfoOrThrow("info")).startsWith("{").contains("\"pid\":").contains("\"hostname\"");
+        assertThat(pod.verbose().getInfoOrThrow("info"))
+                .startsWith("{")
+                .contains("\"pid\":")
+                .contains("\"hostname\"");
         assertThat(container.info().get("info"))
                 .startsWith("{")
                 .contains("\"sandboxID\":\"" + pod.id())
@@ -201,18 +204,19 @@ class GivenBackTest {
         Pod pod = live.pod().userNamespace(FIRST_HOST_ID).hostNetwork().run();
         var container = pod.container(live.busybox()).idle().start();
         assertThat(container.process().namespace("net")).isEqualTo(Proc.self().namespace("net"));
-        assertThat(container.process().namespace("user")).isNotEqualTo(Proc.self().namespace("user"));
+        assertThat(container.process().namespace("user"))
+                .isNotEqualTo(Proc.self().namespace("user"));
         assertThat(container.shell("ls /sys/class/net")).contains("lo");
-        assertThat(container.exec("/bin/sh", "-c", "echo x > /sys/kernel/uevent_seqnum").exitCode())
+        assertThat(container
+                        .exec("/bin/sh", "-c", "echo x > /sys/kernel/uevent_seqnum")
+                        .exitCode())
                 .isNotZero();
     }
 
     @Test
     void statusTellsWhatIsBuiltAndNothingElse() {
-        var features = live.cri()
-                .runtime()
-                .status(StatusRequest.getDefaultInstance())
-                .getFeatures();
+        var features =
+                live.cri().runtime().status(StatusRequest.getDefaultInstance()).getFeatures();
         assertThat(features.getSupplementalGroupsPolicy()).isTrue();
         assertThat(features.getUserNamespacesHostNetwork()).isTrue();
     }
