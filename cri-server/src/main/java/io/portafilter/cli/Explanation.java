@@ -121,10 +121,8 @@ final class Explanation {
                 .setConfig(translation.container(container, 0, Optional.empty(), this::volume))
                 .build();
         ContainerRequest asked = preview.container(sandbox, request, UNKNOWN_IMAGE);
-        ContainerPlan plan = ContainerPlan.preview(
-                asked,
-                new ImageAccounts("", ""),
-                host.joining(host.cgroupTasksFiles() + moreHierarchies(asked.limits())));
+        ContainerPlan plan =
+                ContainerPlan.preview(asked, new ImageAccounts("", ""), host.joining(hierarchies(asked.limits())));
         line("image", container.image());
         line("not known here", notKnown(container, plan));
         line(
@@ -148,12 +146,16 @@ final class Explanation {
     }
 
     /** On version 1 these two are joined only where something is limited. */
-    private int moreHierarchies(CgroupLimits limits) {
-        if (host.host().cgroupV2()) {
-            return 0;
+    private List<String> hierarchies(CgroupLimits limits) {
+        List<String> joined = new ArrayList<>(host.cgroupHierarchies());
+        if (!host.host().cgroupV2()
+                && !(limits.cpusetCpus().isEmpty() && limits.cpusetMems().isEmpty())) {
+            joined.add("cpuset");
         }
-        boolean cpuset = !limits.cpusetCpus().isEmpty() || !limits.cpusetMems().isEmpty();
-        return (cpuset ? 1 : 0) + (limits.hugepageLimitBytes().isEmpty() ? 0 : 1);
+        if (!host.host().cgroupV2() && !limits.hugepageLimitBytes().isEmpty()) {
+            joined.add("hugetlb");
+        }
+        return joined;
     }
 
     private String notKnown(Pod.Container container, ContainerPlan plan) {

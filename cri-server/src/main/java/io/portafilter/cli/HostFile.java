@@ -38,12 +38,14 @@ final class HostFile {
             "lowest_oom_score_adj",
             "open_files"));
 
+    private static final List<String> HIERARCHIES = List.of("cpu", "cpuacct", "memory", "pids", "devices", "freezer");
+
     private HostFile() {}
 
     /** This host, as a server of root would be on it. */
     static LaunchFacts ofThisHost() {
         ProcStatus self = ProcStatus.parse(ProcFile.read("/proc/self/status"));
-        int hierarchies = CgroupHierarchy.detect().joined(CgroupLimits.NONE);
+        List<String> hierarchies = CgroupHierarchy.detect().joined(CgroupLimits.NONE);
         return facts(
                 KernelVersion.parse(ProcFile.read("/proc/sys/kernel/osrelease").strip()),
                 Architecture.current(),
@@ -59,7 +61,7 @@ final class HostFile {
             Architecture architecture,
             CapabilitySet capabilities,
             int lastCapability,
-            int hierarchies,
+            List<String> hierarchies,
             int lowestOomScoreAdj,
             long openFiles) {
         HostFacts host = new HostFacts(
@@ -67,7 +69,7 @@ final class HostFile {
                 lastCapability,
                 kernel,
                 architecture,
-                hierarchies == 0,
+                hierarchies.isEmpty(),
                 kernel.atLeast(PROC_PIDNS.major(), PROC_PIDNS.minor()),
                 kernel.atLeast(LOWERDIR_PLUS.major(), LOWERDIR_PLUS.minor()));
         return new LaunchFacts(host, hierarchies, lowestOomScoreAdj, openFiles);
@@ -103,9 +105,18 @@ final class HostFile {
                         toml.getString("architecture", () -> "x86_64").toUpperCase(Locale.ROOT)),
                 capabilities(toml.getString("capabilities", () -> "all"), last),
                 last,
-                Math.toIntExact(toml.getLong("cgroup_hierarchies", () -> 0)),
+                hierarchies(toml.getLong("cgroup_hierarchies", () -> 0)),
                 Math.toIntExact(toml.getLong("lowest_oom_score_adj", () -> -1000)),
                 toml.getLong("open_files", () -> 1 << 20));
+    }
+
+    /** Those that version 1 has for all containers, as many as the file says. */
+    private static List<String> hierarchies(long count) {
+        if (count < 0 || count > HIERARCHIES.size()) {
+            throw new IllegalArgumentException(
+                    "cgroup_hierarchies = " + count + ": 0 to " + HIERARCHIES.size() + " were expected");
+        }
+        return HIERARCHIES.subList(0, (int) count);
     }
 
     private static CapabilitySet capabilities(String text, int last) {
@@ -127,7 +138,7 @@ final class HostFile {
         return "kernel = \"" + host.kernel() + "\"\narchitecture = \""
                 + host.architecture().name().toLowerCase(Locale.ROOT) + "\"\ncapabilities = \""
                 + (all ? "all" : host.ownCapabilities()) + "\"\nlast_capability = " + host.lastCapability()
-                + "\ncgroup_hierarchies = " + facts.cgroupTasksFiles() + (host.cgroupV2() ? " # version 2" : "")
+                + "\ncgroup_hierarchies = " + facts.cgroupHierarchies().size() + (host.cgroupV2() ? " # version 2" : "")
                 + "\nlowest_oom_score_adj = " + facts.lowestOomScoreAdj() + "\nopen_files = "
                 + facts.highestOpenFiles() + "\n";
     }

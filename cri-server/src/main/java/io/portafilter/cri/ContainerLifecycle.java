@@ -200,7 +200,9 @@ final class ContainerLifecycle {
         ContainerLaunch launch = ContainerLaunch.prepare(
                 node.host(),
                 launchRequest(container, devices(container)),
-                launched(requireReady(pod, "CreateContainer")));
+                new ContainerLaunch.Neighbours(
+                        launched(requireReady(pod, "CreateContainer")),
+                        PidTarget.of(container.spec(), node, containers)));
         undo.add(() -> {
             container.prepared(Optional.empty());
             launch.close();
@@ -364,6 +366,7 @@ final class ContainerLifecycle {
             throw precondition(asked, "it is " + record.state(), "only a container that is CREATED starts");
         }
         var _ = requireReady(pod, asked);
+        var _ = PidTarget.of(container.spec(), node, containers);
         return record;
     }
 

@@ -245,14 +245,18 @@ final class ContainerRequests {
                 requireHostLikePod(field + ".pid", options.getPid(), pod.hostPid());
                 yield PidMode.NODE;
             }
-            case TARGET ->
-                throw invalid(
-                        field + ".target_id",
-                        "the PID namespace of container " + shown(options.getTargetId())
-                                + " is asked for, and this version joins none",
-                        "use the mode POD to share one with all containers of the pod");
+            case TARGET -> {
+                if (options.getTargetId().isEmpty()) {
+                    throw invalid(
+                            field + ".target_id",
+                            "is empty with the PID mode TARGET",
+                            "give the id of a running container of the pod");
+                }
+                yield PidMode.TARGET;
+            }
             case UNRECOGNIZED ->
-                throw invalid(field + ".pid", options.getPidValue() + " is no mode", "give POD, CONTAINER or NODE");
+                throw invalid(
+                        field + ".pid", options.getPidValue() + " is no mode", "give POD, CONTAINER, NODE or TARGET");
         };
     }
 

@@ -85,6 +85,7 @@ record ContainerSpec(
                 pidMode,
                 security,
                 mounts,
+                devices,
                 ResourceRequests.limits("linux", resources, security.privileged()),
                 oomScoreAdj,
                 cgroupParent,

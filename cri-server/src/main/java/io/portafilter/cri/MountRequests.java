@@ -37,7 +37,7 @@ final class MountRequests {
             mounts.add(mount);
         }
         boolean readOnly = config.getLinux().getSecurityContext().getReadonlyRootfs();
-        files.defaults(pod, readOnly).stream()
+        files.defaults(readOnly).stream()
                 .filter(own -> !covered.contains(own.containerPath()))
                 .forEach(mounts::add);
         return mounts;

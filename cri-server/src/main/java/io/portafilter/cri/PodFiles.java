@@ -94,18 +94,11 @@ record PodFiles(Path directory, String hostName) {
     }
 
     /** What is mounted where no volume of the request is. */
-    List<MountRequest> defaults(PodSpec pod, boolean readOnlyRootfs) {
+    List<MountRequest> defaults(boolean readOnlyRootfs) {
         List<MountRequest> mounts = new ArrayList<>();
         for (String name : List.of(HOSTS, HOSTNAME, RESOLV_CONF)) {
             mounts.add(new MountRequest(
                     "/etc/" + name, directory.resolve(name), readOnlyRootfs, false, Propagation.PRIVATE));
-        }
-        if (pod.hostIpc()) {
-            mounts.add(new MountRequest("/dev/shm", Path.of("/dev/shm"), false, false, Propagation.PRIVATE));
-        }
-        if (pod.hostNetwork() && pod.ids().isPresent()) {
-            // the kernel refuses a new sysfs in a user namespace that does not own the network namespace
-            mounts.add(new MountRequest("/sys", Path.of("/sys"), true, true, Propagation.PRIVATE));
         }
         return mounts;
     }

@@ -128,17 +128,65 @@ class PodLifecycleTest {
                 .contains(Long.toString(live.portafilter().pid()));
     }
 
-    @Test
-    void targetPidNamespacesAreRefusedUntilTheyAreBuilt() {
-        Pod pod = live.pod().run();
-        var target = pod.container(live.busybox()).idle().start();
-        Refusal refusal = Refusal.of(() -> pod.container(live.busybox())
+    private static ContainerFixture besides(Pod pod, Container target) {
+        return pod.container(live.busybox())
                 .idle()
                 .security(s -> s.getNamespaceOptionsBuilder()
                         .setPid(NamespaceMode.TARGET)
-                        .setTargetId(target.id()))
-                .create());
-        assertThat(refusal.message()).contains("target_id");
+                        .setTargetId(target.id()));
+    }
+
+    @Test
+    void aContainerMaySharePidsWithATargetOfItsPodAlone() {
+        for (Pod pod : List.of(
+                live.pod().run(), live.pod().userNamespace(FIRST_HOST_ID).run())) {
+            var target = pod.container(live.busybox())
+                    .shell("exec sleep 7773")
+                    .pid(NamespaceMode.CONTAINER)
+                    .start();
+            var other = pod.container(live.busybox())
+                    .idle()
+                    .pid(NamespaceMode.CONTAINER)
+                    .start();
+            var debugger = besides(pod, target).start();
+
+            assertThat(debugger.process().namespace("pid"))
+                    .isEqualTo(target.process().namespace("pid"));
+            assertThat(other.process().namespace("pid"))
+                    .isNotEqualTo(target.process().namespace("pid"));
+            assertThat(debugger.shell("tr '\\0' ' ' < /proc/1/cmdline")).isEqualTo("sleep 7773");
+            assertThat(debugger.shell("kill 1 2>&1; echo sent")).isEqualTo("sent");
+            // a third one may name the second
+            assertThat(besides(pod, debugger).start().process().namespace("pid"))
+                    .isEqualTo(target.process().namespace("pid"));
+
+            target.stop(java.time.Duration.ZERO);
+            assertThat(debugger.awaitExit().getExitCode()).isEqualTo(137);
+        }
+    }
+
+    @Test
+    void aTargetMustRunInTheSamePodAtCreateAndAtStart() {
+        Pod pod = live.pod().run();
+        Pod another = live.pod().run();
+        var target = pod.container(live.busybox())
+                .idle()
+                .pid(NamespaceMode.CONTAINER)
+                .create();
+        Refusal notYet = Refusal.of(() -> besides(pod, target).create());
+        assertThat(notYet.code()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(notYet.message()).contains("target_id").contains(target.id()).contains("not running");
+
+        target.start();
+        Refusal foreign = Refusal.of(() -> besides(another, target).create());
+        assertThat(foreign.code()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(foreign.message()).contains("target_id").contains("this pod");
+
+        var created = besides(pod, target).create();
+        target.stop(java.time.Duration.ZERO);
+        Refusal gone = Refusal.of(created::start);
+        assertThat(gone.code()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(gone.message()).contains("target_id").contains("not running");
     }
 
     @Test

@@ -78,6 +78,9 @@ public sealed interface Cgroup permits CgroupV1, CgroupV2 {
      */
     List<Fd> openForJoin(int member);
 
+    /** The hierarchies of version 1 that it is in, in the order of {@link #openForJoin}; empty for version 2. */
+    List<CgroupView> views();
+
     /** The processes in it and in cgroups below it, in ascending order. */
     List<Integer> processes();
 

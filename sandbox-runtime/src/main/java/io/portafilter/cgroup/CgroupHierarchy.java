@@ -58,16 +58,25 @@ public sealed interface CgroupHierarchy {
             controllers = Set.copyOf(controllers);
         }
 
+        /** The name of the directory where it is mounted. */
+        String name() {
+            return directory.substring(directory.lastIndexOf('/') + 1);
+        }
+
         String shownPath(String path) {
             return CgroupHierarchy.join(root, path);
         }
     }
 
-    /** How many hierarchies of version 1 a cgroup with these limits is joined in; 0 for version 2. */
-    default int joined(CgroupLimits limits) {
+    /**
+     * The names of the hierarchies of version 1 that a cgroup with these limits is joined in, see {@link
+     * CgroupView#hierarchy}; empty for version 2.
+     */
+    default List<String> joined(CgroupLimits limits) {
         return switch (this) {
-            case V1 hierarchy -> CgroupV1.mountsFor(hierarchy, limits).size();
-            case V2 _ -> 0;
+            case V1 hierarchy ->
+                CgroupV1.mountsFor(hierarchy, limits).stream().map(Mount::name).toList();
+            case V2 _ -> List.of();
         };
     }
 

@@ -230,6 +230,13 @@ final class CgroupV1 implements Cgroup {
     }
 
     @Override
+    public List<CgroupView> views() {
+        return joined.stream()
+                .map(mount -> new CgroupView(mount.name(), in(mount).path()))
+                .toList();
+    }
+
+    @Override
     public List<Integer> processes() {
         return List.copyOf(allProcesses());
     }

@@ -182,6 +182,11 @@ final class CgroupV2 implements Cgroup {
     }
 
     @Override
+    public List<CgroupView> views() {
+        return List.of();
+    }
+
+    @Override
     public List<Integer> processes() {
         return List.copyOf(directory.processes());
     }

@@ -5,6 +5,7 @@ import static io.portafilter.linux.LinuxConstants.*;
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.cgroup.CgroupView;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.launch.ProgressFile;
 import io.portafilter.linux.Errno;
@@ -16,6 +17,7 @@ import io.portafilter.linux.Pipe;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcessRef;
+import io.portafilter.rootfs.CgroupTree;
 import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.rootfs.DeviceTree;
 import io.portafilter.rootfs.LayerStack;
@@ -81,10 +83,29 @@ public final class ContainerLaunch implements AutoCloseable {
      * @throws LaunchException if the launch program fails, or the pod is not running
      */
     @MustBeClosed
-    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
     public static ContainerLaunch prepare(Host host, ContainerRequest asked, LaunchedPod pod) {
-        try (Groundwork groundwork = layGroundwork(host, asked, pod)) {
+        return prepare(host, asked, new Neighbours(pod));
+    }
+
+    /** As the other, for a container that may share another one's PID namespace. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
+    public static ContainerLaunch prepare(Host host, ContainerRequest asked, Neighbours neighbours) {
+        try (Groundwork groundwork = layGroundwork(host, asked, neighbours)) {
             return start(host, asked, groundwork);
+        }
+    }
+
+    /**
+     * Whose namespaces a container joins.
+     *
+     * @param pod its pod sandbox
+     * @param target the container whose PID namespace it shares; present with {@link PidMode#TARGET}, else unused
+     */
+    public record Neighbours(LaunchedPod pod, Optional<LaunchedContainer> target) {
+        /** A pod alone. */
+        public Neighbours(LaunchedPod pod) {
+            this(pod, Optional.empty());
         }
     }
 
@@ -113,9 +134,9 @@ public final class ContainerLaunch implements AutoCloseable {
 
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
-    static Groundwork layGroundwork(Host host, ContainerRequest asked, LaunchedPod pod) {
+    static Groundwork layGroundwork(Host host, ContainerRequest asked, Neighbours neighbours) {
         try (Rollback undo = new Rollback();
-                Monitor podMonitor = Monitor.reopen(pod.monitor())
+                Monitor podMonitor = Monitor.reopen(neighbours.pod().monitor())
                         .orElseThrow(() -> LaunchException.because(
                                 "pod sandbox " + asked.podId() + " is not running: its namespaces are gone"))) {
             Descriptors descriptors = new Descriptors();
@@ -124,17 +145,24 @@ public final class ContainerLaunch implements AutoCloseable {
             long rootUid = ids.map(map -> map.hostUid(0)).orElse(0L);
             long rootGid = ids.map(map -> map.hostGid(0)).orElse(0L);
             joinPod(host, asked, podMonitor, descriptors);
+            NamespaceInodes namespaces = NamespaceInodes.of(podMonitor);
+            if (asked.pidMode() == PidMode.TARGET) {
+                namespaces = namespaces.with("pid", joinTarget(host, neighbours, descriptors));
+            }
 
             Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
             undo.add(() -> PodLaunch.removeCgroup(cgroup));
-            int tasks = PodLaunch.joinDescriptors(host, cgroup.openForJoin(), descriptors);
+            int _ = PodLaunch.joinDescriptors(host, cgroup.openForJoin(), descriptors);
 
             Fd root = root(asked, ids, podMonitor, rootUid, rootGid);
             descriptors.give(Slot.Role.ROOT, root);
             ImageAccounts accounts = accounts(root);
             save(accounts, asked.stateDirectory());
             ContainerPlan decided =
-                    ContainerPlan.of(asked, accounts, host.facts().joining(tasks));
+                    ContainerPlan.of(asked, accounts, host.facts().joining(cgroup));
+            if (decided.mountsCgroups()) {
+                mountCgroups(decided, cgroup, rootUid, rootGid, descriptors);
+            }
             Fd devices = DeviceTree.create(asked.devices(), rootUid, rootGid);
             descriptors.give(Slot.Role.DEVICES, devices);
             nullDevice(devices, descriptors);
@@ -157,7 +185,7 @@ public final class ContainerLaunch implements AutoCloseable {
             return new Groundwork(
                     plan,
                     cgroup,
-                    NamespaceInodes.of(podMonitor),
+                    namespaces,
                     numbers(plan, root, devices, descriptors),
                     points,
                     stay.write(),
@@ -242,6 +270,20 @@ public final class ContainerLaunch implements AutoCloseable {
         descriptors.lend(Slot.of(Slot.Role.HOST_MOUNT_NAMESPACE), host.mountNamespace());
     }
 
+    /** The namespaces as they were when the target was started, and the inode number of the one for PIDs. */
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
+    private static long joinTarget(Host host, Neighbours neighbours, Descriptors descriptors) {
+        Optional<Monitor> found = neighbours.target().flatMap(target -> Monitor.reopen(target.monitor()));
+        try (Monitor target = found.orElseThrow(
+                () -> LaunchException.because("the container whose PID namespace is asked for is not running"))) {
+            if (!host.facts().host().procPidnsOption()) {
+                descriptors.give(Slot.Role.TARGET_MOUNT_NAMESPACE, target.containerNamespace("mnt"));
+            }
+            return Kernel.fstat(descriptors.give(Slot.Role.PID_NAMESPACE, target.containerNamespace("pid")))
+                    .inode();
+        }
+    }
+
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
     private static Fd root(ContainerRequest asked, Optional<IdMappings> ids, Monitor pod, long rootUid, long rootGid) {
@@ -267,10 +309,8 @@ public final class ContainerLaunch implements AutoCloseable {
         ImageAccounts accounts = new ImageAccounts(
                 ProcFile.read(asked.stateDirectory().resolve("passwd").toString()),
                 ProcFile.read(asked.stateDirectory().resolve("group").toString()));
-        List<Fd> join = Cgroup.at(host.cgroups(), asked.cgroupPath()).openForJoin();
-        join.forEach(Fd::close);
-        return ContainerPlan.of(
-                asked, accounts, host.facts().joining(host.facts().host().cgroupV2() ? 0 : join.size()));
+        Cgroup cgroup = Cgroup.at(host.cgroups(), asked.cgroupPath());
+        return ContainerPlan.of(asked, accounts, host.facts().joining(cgroup));
     }
 
     private static ImageAccounts accounts(Fd root) {
@@ -281,6 +321,20 @@ public final class ContainerLaunch implements AutoCloseable {
         return RootPath.readRegular(root, path, ImageAccounts.LIMIT_BYTES + 1)
                 .map(bytes -> new String(bytes, StandardCharsets.UTF_8))
                 .orElse("");
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
+    private static void mountCgroups(
+            ContainerPlan plan, Cgroup cgroup, long rootUid, long rootGid, Descriptors descriptors) {
+        boolean writable = plan.security().privileged();
+        List<CgroupView> views = cgroup.views();
+        List<String> names = views.stream().map(CgroupView::hierarchy).toList();
+        descriptors.give(Slot.Role.CGROUP_TREE, CgroupTree.create(names, writable, rootUid, rootGid));
+        for (int i = 0; i < views.size(); i++) {
+            descriptors.give(
+                    Slot.of(Slot.Role.CGROUP_VIEW, i),
+                    CgroupTree.view(views.get(i).directory(), writable));
+        }
     }
 
     /** What files are masked with, and stdin: our own node, looked at before any volume could take its place. */
@@ -308,6 +362,11 @@ public final class ContainerLaunch implements AutoCloseable {
                         case MountPlan.Devices(String target) -> points.addTree(target, devices);
                         case MountPlan.FileSystem fileSystem -> own(points, fileSystem.target());
                         case MountPlan.OfPause(String target, String _) -> own(points, target);
+                        case MountPlan.OfTarget(String target) -> own(points, target);
+                        case MountPlan.CgroupTree(String target) ->
+                            points.addTree(target, descriptors.at(Slot.of(Slot.Role.CGROUP_TREE)));
+                        case MountPlan.CgroupView(String target, int index) ->
+                            points.addTree(target, descriptors.at(Slot.of(Slot.Role.CGROUP_VIEW, index)));
                         case MountPlan.Prepared(String target, int index) -> {
                             VolumeMount volume = open(plan.prepared().get(index), pod);
                             undo.add(volume::removeCreated);
@@ -325,8 +384,17 @@ public final class ContainerLaunch implements AutoCloseable {
             volumes.add(
                     Kernel.fstat(descriptors.at(Slot.of(Slot.Role.MOUNT, i))).mountId());
         }
+        List<Long> cgroups = new ArrayList<>();
+        if (plan.mountsCgroups()) {
+            cgroups.add(
+                    Kernel.fstat(descriptors.at(Slot.of(Slot.Role.CGROUP_TREE))).mountId());
+            for (int i = 0; i < plan.facts().cgroupTasksFiles(); i++) {
+                cgroups.add(Kernel.fstat(descriptors.at(Slot.of(Slot.Role.CGROUP_VIEW, i)))
+                        .mountId());
+            }
+        }
         FileStatus ours = Kernel.fstat(devices);
-        return new PreparedMounts(Kernel.fstat(root).mountId(), ours.mountId(), ours.device(), volumes);
+        return new PreparedMounts(Kernel.fstat(root).mountId(), ours.mountId(), ours.device(), volumes, cgroups);
     }
 
     private static String own(MountPoints points, String target) {

@@ -58,8 +58,8 @@ public record ContainerPlan(
         LaunchFacts facts) {
 
     private static final String DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    private static final int TTY_GROUP = 5;
     private static final String CGROUPS = "/sys/fs/cgroup";
+    private static final int TTY_GROUP = 5;
     private static final long SOFT_OPEN_FILES = 1024;
     private static final long HARD_OPEN_FILES = 1048576;
     private static final int NAME_BYTES = 15;
@@ -184,7 +184,10 @@ public record ContainerPlan(
         long writable = security.privileged() ? 0 : MOUNT_ATTR_RDONLY;
         boolean foreignPids = asked.pidMode() == PidMode.POD || asked.pidMode() == PidMode.TARGET;
         if (foreignPids && !facts.host().procPidnsOption()) {
-            list.addDefault(new MountPlan.OfPause("/proc", "/proc"));
+            list.addDefault(
+                    asked.pidMode() == PidMode.TARGET
+                            ? new MountPlan.OfTarget("/proc")
+                            : new MountPlan.OfPause("/proc", "/proc"));
         } else {
             list.addDefault(new MountPlan.FileSystem("proc", "/proc", List.of(), bare, foreignPids));
         }
@@ -217,6 +220,13 @@ public record ContainerPlan(
                         "cgroup2", CGROUPS, List.of(), bare | writable | MOUNT_ATTR_RELATIME, false));
             }
         }
+        if (!facts.bornInCgroup()) {
+            list.addDefault(new MountPlan.CgroupTree(CGROUPS));
+            for (int i = 0; i < facts.cgroupHierarchies().size(); i++) {
+                list.addDefault(new MountPlan.CgroupView(
+                        CGROUPS + "/" + facts.cgroupHierarchies().get(i), i));
+            }
+        }
         volumes.forEach(list::bind);
         return list;
     }
@@ -246,6 +256,11 @@ public record ContainerPlan(
                 oomScoreAdj,
                 limits,
                 facts);
+    }
+
+    /** Whether the container's v1 cgroups are mounted; all of them are handed over then. */
+    boolean mountsCgroups() {
+        return mounts.stream().anyMatch(MountPlan.CgroupTree.class::isInstance);
     }
 
     /** The mapping of the pod's user namespace. */

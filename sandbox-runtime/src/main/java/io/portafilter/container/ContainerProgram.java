@@ -66,6 +66,8 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                 .addAll(KEPT_SLOTS)
                 .add(Role.STATUS, Role.GATE, Role.PROGRESS, Role.ROOT, Role.DEVICES, Role.NULL_DEVICE)
                 .addMany(Role.MOUNT, plan.prepared().size())
+                .addIf(plan.mountsCgroups(), Role.CGROUP_TREE)
+                .addMany(Role.CGROUP_VIEW, plan.mountsCgroups() ? plan.facts().cgroupTasksFiles() : 0)
                 .addMany(Role.SCRATCH, 2)
                 .addMany(Role.TASKS, plan.facts().cgroupTasksFiles())
                 .addIf(plan.facts().bornInCgroup(), Role.CGROUP)
@@ -74,6 +76,9 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                 .addIf(!plan.hostIpc(), Role.IPC_NAMESPACE)
                 .addIf(plan.security().ids().isPresent(), Role.USER_NAMESPACE)
                 .addIf(joinsPids(plan), Role.PID_NAMESPACE)
+                .addIf(
+                        plan.pidMode() == PidMode.TARGET && !plan.facts().host().procPidnsOption(),
+                        Role.TARGET_MOUNT_NAMESPACE)
                 .add(Role.MOUNT_NAMESPACE, Role.HOST_MOUNT_NAMESPACE)
                 .build();
     }
@@ -104,6 +109,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.call(SystemCall.CLOSE, writer.slot(Role.MONITOR_SOCKET));
             writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
             writer.joinCgroups();
+            cloneFromTarget();
             cloneFromPause();
             joinNamespaces();
             if (plan.pidMode() == PidMode.CONTAINER) {
@@ -114,6 +120,16 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
         }
 
         /** Mounts of the pause process's namespace; a mount can be cloned only from within its own. */
+        private void cloneFromTarget() {
+            for (MountPlan mount : plan.mounts()) {
+                if (mount instanceof MountPlan.OfTarget(String target)) {
+                    writer.assembler().step("clone the proc of the container whose PID namespace is joined");
+                    writer.join(Role.TARGET_MOUNT_NAMESPACE, CLONE_NEWNS);
+                    clones.put(target, cloneTree(target));
+                }
+            }
+        }
+
         private void cloneFromPause() {
             writer.assembler().step("clone the pod's shared mounts");
             writer.join(Role.MOUNT_NAMESPACE, CLONE_NEWNS);
@@ -249,6 +265,11 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                 case MountPlan.Devices(String target) -> attach(writer.slot(Role.DEVICES), target, O_DIRECTORY);
                 case MountPlan.OfPause(String target, String _) ->
                     attach(new Operand.ResultOf(cloneFor(target)), target, O_DIRECTORY);
+                case MountPlan.OfTarget(String target) ->
+                    attach(new Operand.ResultOf(cloneFor(target)), target, O_DIRECTORY);
+                case MountPlan.CgroupTree(String target) -> attach(writer.slot(Role.CGROUP_TREE), target, O_DIRECTORY);
+                case MountPlan.CgroupView(String target, int index) ->
+                    attach(number(writer.slots().number(Slot.of(Role.CGROUP_VIEW, index))), target, O_DIRECTORY);
                 case MountPlan.Prepared(String target, int index) ->
                     attach(number(writer.slots().number(Slot.of(Role.MOUNT, index))), target, 0);
             }

@@ -167,6 +167,9 @@ public final class ExecLaunch implements AutoCloseable {
                         SCRATCH,
                         TASKS,
                         CGROUP,
+                        TARGET_MOUNT_NAMESPACE,
+                        CGROUP_TREE,
+                        CGROUP_VIEW,
                         HOST_MOUNT_NAMESPACE -> Optional.empty();
             };
             if (kind.isPresent()) {

@@ -20,6 +20,7 @@ import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.security.HostFacts;
 import io.portafilter.security.KernelVersion;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.UnaryOperator;
 
 /** This host as launches need it: what the kernel can do, and what is kept open for all of them. One for each server. */
@@ -75,7 +76,7 @@ public final class Host implements AutoCloseable {
         boolean resources = self.effective().contains(Capability.CAP_SYS_RESOURCE);
         return new LaunchFacts(
                 host,
-                0,
+                List.of(),
                 resources ? LOWEST_OOM_SCORE_ADJ : (int) ProcFile.readNumber("/proc/self/oom_score_adj"),
                 highestOpenFiles(resources));
     }
@@ -115,6 +116,13 @@ public final class Host implements AutoCloseable {
      */
     Host changing(UnaryOperator<LaunchProgram> change) {
         return new Host(facts, cgroups, launcher, mountNamespace, change);
+    }
+
+    /** The same host, taken for one with other features: what older kernels need must work on newer ones too. */
+    Host taken(UnaryOperator<HostFacts> as) {
+        LaunchFacts other = new LaunchFacts(
+                as.apply(facts.host()), facts.cgroupHierarchies(), facts.lowestOomScoreAdj(), facts.highestOpenFiles());
+        return new Host(other, cgroups, launcher, mountNamespace, programs);
     }
 
     LaunchProgram toRun(LaunchProgram program) {

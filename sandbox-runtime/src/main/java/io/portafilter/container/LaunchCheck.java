@@ -1,5 +1,8 @@
 package io.portafilter.container;
 
+import static io.portafilter.linux.LinuxConstants.O_CLOEXEC;
+import static io.portafilter.linux.LinuxConstants.O_DIRECTORY;
+import static io.portafilter.linux.LinuxConstants.O_PATH;
 import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
 import static io.portafilter.linux.LinuxConstants.SECCOMP_MODE_FILTER;
 
@@ -7,6 +10,7 @@ import io.portafilter.cgroup.Cgroup;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.Errno;
+import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.ProcDirectory;
@@ -63,6 +67,9 @@ final class LaunchCheck {
             check.namespaces(process, pod);
             check.differences.addAll(
                     MountCheck.compare(plan, mounts, cgroup.expectedProcLines().getOrDefault("", "/"), process));
+            if (plan.pidMode() == PidMode.TARGET && check.differences.isEmpty()) {
+                check.procOfTarget(process, pod);
+            }
             check.inherited(process, status);
             check.cgroups(cgroup.expectedProcLines(), process.read("cgroup"));
             check.same("working directory", MountCheck.normalized(plan.workingDirectory()), process.link("cwd"));
@@ -183,17 +190,23 @@ final class LaunchCheck {
         joined.forEach((kind, ofPod) ->
                 same(kind + " namespace", ofPod ? pod.of(kind) : hostNamespace(kind), process.namespaceInode(kind)));
         switch (plan.pidMode()) {
-            case POD -> same("pid namespace", pod.of("pid"), process.namespaceInode("pid_for_children"));
+            case POD, TARGET -> same("pid namespace", pod.of("pid"), process.namespaceInode("pid_for_children"));
             case NODE -> same("pid namespace", hostNamespace("pid"), process.namespaceInode("pid"));
             case CONTAINER -> {
                 differ("pid namespace", pod.of("pid"), process.namespaceInode("pid"));
                 differ("pid namespace", hostNamespace("pid"), process.namespaceInode("pid"));
             }
-            case TARGET -> differ("pid namespace", hostNamespace("pid"), process.namespaceInode("pid_for_children"));
         }
         differ("mount namespace", hostNamespace("mnt"), process.namespaceInode("mnt"));
         if (plan.cgroupNamespace()) {
             differ("cgroup namespace", hostNamespace("cgroup"), process.namespaceInode("cgroup"));
+        }
+    }
+
+    /** A target can put another proc in the place of its own; what shows as process 1 there is in its namespace. */
+    private void procOfTarget(ProcDirectory process, NamespaceInodes joined) {
+        try (Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+            same("PID namespace of /proc", "pid:[" + joined.of("pid") + "]", Kernel.readlinkat(root, "proc/1/ns/pid"));
         }
     }
 

@@ -91,11 +91,20 @@ final class MountCheck {
                     boolean _) -> made(target, type, attributes);
             case MountPlan.OfPause(String target, String path) ->
                 made(target, path.equals("/proc") ? "proc" : "tmpfs", BARE);
+            case MountPlan.OfTarget(String target) -> made(target, "proc", BARE);
             case MountPlan.Devices(String target) ->
                 ours(target, prepared.devices()).ifPresent(found -> flags(target, MOUNT_ATTR_NOSUID, found));
+            case MountPlan.CgroupTree(String target) ->
+                ours(target, prepared.cgroups().getFirst()).ifPresent(found -> flags(target, cgroupFlags(), found));
+            case MountPlan.CgroupView(String target, int index) ->
+                ours(target, prepared.cgroups().get(index + 1)).ifPresent(found -> flags(target, cgroupFlags(), found));
             case MountPlan.Prepared(String target, int index) ->
                 ours(target, prepared.volumes().get(index)).ifPresent(found -> volume(target, index, found));
         }
+    }
+
+    private long cgroupFlags() {
+        return BARE | (plan.security().privileged() ? 0 : MOUNT_ATTR_RDONLY);
     }
 
     /** A file system that the launching process made. */

@@ -25,6 +25,15 @@ sealed interface MountPlan {
     /** A directory of the pause process's root, cloned from its mount namespace. */
     record OfPause(String target, String pausePath) implements MountPlan {}
 
+    /** The proc file system of the container whose PID namespace is joined, cloned from its mount namespace. */
+    record OfTarget(String target) implements MountPlan {}
+
+    /** Where v1 cgroups are mounted: the detached mount of slot CGROUP_TREE. */
+    record CgroupTree(String target) implements MountPlan {}
+
+    /** The container's own cgroup in a v1 hierarchy: the detached mount of slot CGROUP_VIEW of that index. */
+    record CgroupView(String target, int index) implements MountPlan {}
+
     /** An option of {@code fsconfig(2)}: a flag, or a key with a value. */
     record Option(String key, Optional<String> value) {
         static Option of(String key, String value) {

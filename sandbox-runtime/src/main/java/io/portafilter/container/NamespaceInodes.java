@@ -5,7 +5,7 @@ import io.portafilter.linux.Kernel;
 import java.util.HashMap;
 import java.util.Map;
 
-/** The namespaces of a pod sandbox by kind, as inode numbers of nsfs ({@code namespaces(7)}). */
+/** The namespaces of a pod sandbox, or those that a container joins, by kind, as inode numbers of nsfs ({@code namespaces(7)}). */
 record NamespaceInodes(Map<String, Long> byKind) {
 
     NamespaceInodes {
@@ -19,6 +19,13 @@ record NamespaceInodes(Map<String, Long> byKind) {
                 inodes.put(kind, Kernel.fstat(namespace).inode());
             }
         }
+        return new NamespaceInodes(inodes);
+    }
+
+    /** The same but for one kind. */
+    NamespaceInodes with(String kind, long inode) {
+        Map<String, Long> inodes = new HashMap<>(byKind);
+        inodes.put(kind, inode);
         return new NamespaceInodes(inodes);
     }
 

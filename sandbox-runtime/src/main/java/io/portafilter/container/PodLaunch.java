@@ -45,8 +45,8 @@ public final class PodLaunch implements AutoCloseable {
                 Descriptors descriptors = new Descriptors()) {
             Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
             undo.add(() -> removeCgroup(cgroup));
-            int tasks = joinDescriptors(host, cgroup.openForJoin(), descriptors);
-            PausePlan plan = PausePlan.of(asked, host.facts().joining(tasks));
+            int _ = joinDescriptors(host, cgroup.openForJoin(), descriptors);
+            PausePlan plan = PausePlan.of(asked, host.facts().joining(cgroup));
             PauseProgram program = PauseProgram.of(plan);
             descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.directory()));
             descriptors.give(Slot.Role.ROOT, root());

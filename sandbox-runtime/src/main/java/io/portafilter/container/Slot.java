@@ -37,6 +37,10 @@ record Slot(Role role, int index) {
         NULL_DEVICE,
         /** A prepared mount, numbered as in the plan. */
         MOUNT,
+        /** The detached mount for the v1 cgroups. */
+        CGROUP_TREE,
+        /** The container's own cgroup in a v1 hierarchy, numbered as joined. */
+        CGROUP_VIEW,
         /** A number for the program's own use, taken from the start so that no new descriptor gets it. */
         SCRATCH,
         /** A v1 {@code tasks} file. */
@@ -50,6 +54,8 @@ record Slot(Role role, int index) {
         PID_NAMESPACE,
         CGROUP_NAMESPACE,
         MOUNT_NAMESPACE,
+        /** That of the container whose PID namespace is joined. */
+        TARGET_MOUNT_NAMESPACE,
         /** The host's mount namespace, to return to. */
         HOST_MOUNT_NAMESPACE
     }

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.portafilter.launch.LaunchException;
+import io.portafilter.security.HostFacts;
+import io.portafilter.security.SeccompRequest;
 import java.io.IOException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Real pods and containers, judged by /proc and by what they print. */
@@ -83,5 +87,48 @@ class ContainerLaunchTest {
             launch.check();
         }
         assertThat(ContainerLaunch.wasExecuted(cancelled.stateDirectory())).isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true,true", "true,false", "false,true", "false,false"})
+    void sharesThePidsOfATarget(boolean mapped, boolean procPidnsOption) throws IOException {
+        sandbox.pod(mapped);
+        Host host = sandbox.host.taken(facts -> procPidnsOption ? facts : withoutProcPidnsOption(facts));
+        Running target = sandbox.container(PidMode.CONTAINER, "sleep", "1000");
+        try (Running beside = sandbox.beside(host, target, "sleep", "1000")) {
+            assertThat(beside.exec("cat", "/proc/1/comm").stdout()).isEqualTo("sleep\n");
+            assertThat(beside.exec("ps", "-o", "comm").stdout()).doesNotContain("java");
+            target.kill();
+            assertThat(beside.exit()).contains(new ExitRecord(137, 9));
+        }
+    }
+
+    /** A target with CAP_SYS_ADMIN may mount what it likes on its own /proc, the pod's or the host's among it. */
+    @Test
+    void refusesTheProcOfATargetThatIsNotItsOwn() throws IOException {
+        sandbox.pod(false);
+        Host host = sandbox.host.taken(ContainerLaunchTest::withoutProcPidnsOption);
+        Running target = sandbox.container(
+                PidMode.CONTAINER,
+                asked -> LiveSandbox.filteredBy(
+                        LiveSandbox.adding(asked, "SYS_ADMIN"), new SeccompRequest.Unconfined(), false),
+                "sh",
+                "-c",
+                "unshare -p -f sh -c 'mount -t proc -o nosuid,nodev,noexec proc /proc; echo mounted; sleep 1000'");
+        assertThat(target.stdout()).isEqualTo("mounted\n");
+        assertThatThrownBy(() -> sandbox.beside(host, target, "sleep", "1000").close())
+                .isInstanceOf(LaunchException.class)
+                .hasMessageContaining("PID namespace of /proc differs");
+    }
+
+    private static HostFacts withoutProcPidnsOption(HostFacts facts) {
+        return new HostFacts(
+                facts.ownCapabilities(),
+                facts.lastCapability(),
+                facts.kernel(),
+                facts.architecture(),
+                facts.cgroupV2(),
+                false,
+                facts.lowerdirPlus());
     }
 }

@@ -175,8 +175,8 @@ class LaunchAttackTest {
         sandbox.pod(shape.mapped);
         ContainerRequest request = sandbox.request(
                 shape.pids, sandbox.securityRequest(), "grep", "-o", "/sys/fs/cgroup cgroup2 r.", "/proc/mounts");
-        try (ContainerLaunch.Groundwork groundwork =
-                        ContainerLaunch.layGroundwork(sandbox.host, request, sandbox.pod());
+        try (ContainerLaunch.Groundwork groundwork = ContainerLaunch.layGroundwork(
+                        sandbox.host, request, new ContainerLaunch.Neighbours(sandbox.pod()));
                 ContainerLaunch launch =
                         ContainerLaunch.start(sandbox.host, request, withCgroupNamespace(groundwork))) {
             launch.check();
@@ -194,6 +194,7 @@ class LaunchAttackTest {
     private static ContainerLaunch.Groundwork withCgroupNamespace(ContainerLaunch.Groundwork groundwork) {
         ContainerPlan plan = groundwork.plan();
         List<MountPlan> mounts = new ArrayList<>(plan.mounts());
+        mounts.removeIf(mount -> mount instanceof MountPlan.CgroupTree || mount instanceof MountPlan.CgroupView);
         if (!plan.cgroupNamespace()) {
             int sysfs = mounts.indexOf(mounts.stream()
                     .filter(mount -> mount.target().equals("/sys"))

@@ -58,7 +58,7 @@ final class LaunchBenchmark {
     private static double launch(LiveSandbox sandbox) throws IOException {
         ContainerRequest request = sandbox.request(PidMode.CONTAINER, sandbox.securityRequest(), "true");
         try (ContainerLaunch.Groundwork groundwork =
-                ContainerLaunch.layGroundwork(sandbox.host, request, sandbox.pod())) {
+                ContainerLaunch.layGroundwork(sandbox.host, request, new ContainerLaunch.Neighbours(sandbox.pod()))) {
             long begin = System.nanoTime();
             try (ContainerLaunch launch = ContainerLaunch.start(sandbox.host, request, groundwork)) {
                 LaunchedContainer launched = launch.execute();

@@ -2,7 +2,9 @@ package io.portafilter.container;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.portafilter.cgroup.CgroupHierarchy;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Operand;
@@ -82,13 +84,20 @@ class LaunchCheckTest {
         "CAPSET, set capabilities, permitted set differs",
         "MOVE_MOUNT, mask /proc/keys, mount on /proc/keys differs",
         "MOUNT_SETATTR, make /proc/sys read-only, read-only /proc/sys differs",
-        "MOVE_MOUNT, mount sysfs, mount on /sys differs",
+        "MOVE_MOUNT, mount mqueue, mount on /dev/mqueue differs",
         "PRLIMIT64, set umask, limit of open files differs",
         "SETNS, join the pod's, net namespace differs",
         "WRITE, join the cgroups, cgroups differs",
     })
     void namesAStepThatWasLeftOut(SystemCall call, String purpose, String difference) throws IOException {
         assertFound(request(), call(call, purpose), difference);
+    }
+
+    @Test
+    void namesACgroupThatIsNotMounted() throws IOException {
+        assumeTrue(sandbox.host.cgroups() instanceof CgroupHierarchy.V1, "needs cgroup version 1");
+        String place = "/sys/fs/cgroup/memory";
+        assertFound(request(), call(SystemCall.MOVE_MOUNT, "mount on " + place), "mount on " + place + " differs");
     }
 
     private ContainerRequest request() throws IOException {

@@ -131,6 +131,17 @@ final class LiveSandbox implements AutoCloseable {
         }
     }
 
+    /** A container in the PID namespace of another one, on a host that may lack features; the caller closes it. */
+    Running beside(Host changed, Running target, String... arguments) throws IOException {
+        ContainerRequest request = request(PidMode.TARGET, securityRequest(), arguments);
+        ContainerLaunch.Neighbours neighbours = new ContainerLaunch.Neighbours(pod(), Optional.of(target.launched()));
+        try (ContainerLaunch launch = ContainerLaunch.prepare(changed, request, neighbours)) {
+            launch.check();
+            LaunchedContainer launched = launch.execute();
+            return new Running(changed, launch.plan(), request, launched, launch.release());
+        }
+    }
+
     /** Starts a container, to be closed with the sandbox. */
     Running start(ContainerRequest request) {
         Running running = start(host, request);
@@ -215,6 +226,20 @@ final class LiveSandbox implements AutoCloseable {
                 asked.maskedPaths(),
                 asked.readOnlyPaths(),
                 filter,
+                asked.ids());
+    }
+
+    static SecurityRequest adding(SecurityRequest asked, String capability) {
+        return new SecurityRequest(
+                asked.privileged(),
+                asked.podPrivileged(),
+                new CapabilityRequest(List.of(capability), List.of(), List.of()),
+                asked.user(),
+                asked.noNewPrivileges(),
+                asked.readOnlyRootfs(),
+                asked.maskedPaths(),
+                asked.readOnlyPaths(),
+                asked.seccomp(),
                 asked.ids());
     }
 

@@ -99,7 +99,7 @@ final class PlanFixture {
                         cgroupV2,
                         true,
                         true),
-                cgroupV2 ? 0 : 3,
+                cgroupV2 ? List.of() : List.of("cpu,cpuacct", "memory", "pids"),
                 -1000,
                 1048576);
     }
