@@ -189,6 +189,10 @@ final class Explanation {
         if (mount.idMapped()) {
             how.add("id-mapped");
         }
+        mount.restrictions().stream()
+                .map(MountRequest.Restriction::option)
+                .sorted()
+                .forEach(how::add);
         return mount.containerPath() + " from " + mount.hostPath() + ", " + String.join(", ", how);
     }
 

@@ -12,6 +12,8 @@ import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.IdMappings;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -50,12 +52,6 @@ final class MountRequests {
                     "an image is asked for as a volume, and this version mounts none",
                     "leave it out");
         }
-        if (mount.getMountOptionsCount() > 0) {
-            throw unsupported(
-                    field + ".mount_options",
-                    shown(mount.getMountOptions(0)) + " is asked for, and this version sets none",
-                    "leave them out");
-        }
         String containerPath = Fields.absolutePath(field + ".container_path", mount.getContainerPath());
         if (containerPath.equals("/")) {
             throw invalid(field + ".container_path", "is the root of the container", "give a path below it");
@@ -74,7 +70,21 @@ final class MountRequests {
                 mount.getReadonly(),
                 mount.getRecursiveReadOnly(),
                 propagation,
-                idMapped(field + ".uidMappings", mount, pod));
+                idMapped(field + ".uidMappings", mount, pod),
+                restrictions(field + ".mount_options", mount));
+    }
+
+    /** The three of VolumeBindMountOptions, and no other: they take rights away. */
+    private static Set<MountRequest.Restriction> restrictions(String field, Mount mount) {
+        Set<MountRequest.Restriction> restrictions = EnumSet.noneOf(MountRequest.Restriction.class);
+        for (String option : mount.getMountOptionsList()) {
+            restrictions.add(Arrays.stream(MountRequest.Restriction.values())
+                    .filter(known -> known.option().equals(option))
+                    .findFirst()
+                    .orElseThrow(() ->
+                            invalid(field, shown(option) + " is no option here", "give noexec, nodev or nosuid")));
+        }
+        return restrictions;
     }
 
     /** A volume is mapped as its pod is, or not at all. */

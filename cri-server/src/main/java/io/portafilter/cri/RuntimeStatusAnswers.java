@@ -62,6 +62,7 @@ final class RuntimeStatusAnswers {
                 .addAllRuntimeHandlers(handlers(services.features()))
                 .setFeatures(RuntimeFeatures.newBuilder()
                         .setSupplementalGroupsPolicy(true)
+                        .setMountOptions(true)
                         .setUserNamespacesHostNetwork(services.features().hasUserNamespaces()));
         if (verbose) {
             response.putInfo("config", configInfo(services.config()))

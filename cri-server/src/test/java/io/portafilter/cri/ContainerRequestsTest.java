@@ -413,6 +413,18 @@ class ContainerRequestsTest {
     }
 
     @Test
+    void mountOptionsOnlyTakeAway() {
+        assertThat(spec(b -> mount(b).addMountOptions("noexec").addMountOptions("nosuid"))
+                        .mounts()
+                        .getFirst()
+                        .restrictions())
+                .containsExactlyInAnyOrder(MountRequest.Restriction.NOEXEC, MountRequest.Restriction.NOSUID);
+        for (String option : List.of("exec", "", "NOEXEC", "rw", "bind,exec")) {
+            refuses("config.mounts[0].mount_options", b -> mount(b).addMountOptions(option));
+        }
+    }
+
+    @Test
     void devicesAreTakenAsAskedAndWhatIsWrongIsNamed() {
         assertThat(spec(b -> b.addDevices(device().setContainerPath("/dev//x/./y")))
                         .devices())
@@ -444,7 +456,6 @@ class ContainerRequestsTest {
         refuses(unimplemented, "CDI", b -> b.addCDIDevicesBuilder().setName("a/b=c"));
         refuses(unimplemented, "annotations", b -> b.putAnnotations("cdi.k8s.io/x", "a/b=c"));
         refuses(unimplemented, "image", b -> mount(b).getImageBuilder().setImage("x"));
-        refuses(unimplemented, "mount_options", b -> mount(b).addMountOptions("noexec"));
         refuses("windows", ContainerConfig.Builder::getWindowsBuilder);
     }
 

@@ -993,4 +993,33 @@ class PodLifecycleTest {
         }
         assertThat(container.status().getExitCode()).isEqualTo(137);
     }
+
+    @Test
+    void mountOptionsOfAVolumeHoldForWhatLiesBelowItToo() throws IOException {
+        Path volume = live.directory("restricted");
+        Files.copy(Path.of("/bin/true"), volume.resolve("true"), java.nio.file.StandardCopyOption.COPY_ATTRIBUTES);
+        for (boolean restricted : List.of(false, true)) {
+            var container = live.pod()
+                    .run()
+                    .container(live.busybox())
+                    .idle()
+                    .configure(c -> {
+                        var mount = c.addMountsBuilder()
+                                .setHostPath(volume.toString())
+                                .setContainerPath("/volume");
+                        if (restricted) {
+                            mount.addMountOptions("noexec").addMountOptions("nodev").addMountOptions("nosuid");
+                        }
+                    })
+                    .start();
+            Set<String> flags =
+                    Set.of(container.shell("grep ' /volume ' /proc/self/mountinfo").split(" ")[5].split(","));
+            if (restricted) {
+                assertThat(flags).contains("noexec", "nodev", "nosuid");
+                assertThat(container.exec("/volume/true").exitCode()).isNotZero();
+            } else {
+                assertThat(flags).doesNotContain("noexec", "nosuid");
+            }
+        }
+    }
 }

@@ -404,7 +404,13 @@ public final class ContainerLaunch implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
     private static VolumeMount open(MountRequest mount, Monitor pod) {
-        VolumeOptions options = new VolumeOptions(mount.readOnly(), mount.recursiveReadOnly(), mount.propagation());
+        VolumeOptions options = new VolumeOptions(
+                mount.readOnly(),
+                mount.recursiveReadOnly(),
+                mount.propagation(),
+                mount.restrictions().contains(MountRequest.Restriction.NOSUID),
+                mount.restrictions().contains(MountRequest.Restriction.NODEV),
+                mount.restrictions().contains(MountRequest.Restriction.NOEXEC));
         if (!mount.idMapped()) {
             return VolumeMount.open(mount.hostPath(), options, Optional.empty());
         }

@@ -140,12 +140,24 @@ final class MountCheck {
         if (asked.readOnly()) {
             same("read-only " + target, true, found.isReadOnly());
         }
+        restrictions(asked, found);
         for (MountInfo mount : mounts) {
             if (mount.parentId() == found.id() && isBelow(mount.mountPoint(), found.mountPoint())) {
                 if (asked.recursiveReadOnly()) {
                     same("read-only " + mount.mountPoint(), true, mount.isReadOnly());
                 }
+                restrictions(asked, mount);
             }
+        }
+    }
+
+    /** The source's own mount may have more of them. */
+    private void restrictions(MountRequest asked, MountInfo found) {
+        for (MountRequest.Restriction restriction : asked.restrictions()) {
+            same(
+                    restriction.option() + " " + found.mountPoint(),
+                    true,
+                    found.options().contains(restriction.option()));
         }
     }
 

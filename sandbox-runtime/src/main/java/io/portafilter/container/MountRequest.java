@@ -2,6 +2,8 @@ package io.portafilter.container;
 
 import io.portafilter.rootfs.Propagation;
 import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Set;
 
 /**
  * A volume of a container.
@@ -12,6 +14,7 @@ import java.nio.file.Path;
  * @param recursiveReadOnly so are the mounts below it
  * @param propagation whether later mounts pass in or out
  * @param idMapped owners on the disk are ids of the pod's user namespace, which it must have: a file of 0 is its root's
+ * @param restrictions what is not allowed in it and in the mounts below it
  */
 public record MountRequest(
         String containerPath,
@@ -19,11 +22,31 @@ public record MountRequest(
         boolean readOnly,
         boolean recursiveReadOnly,
         Propagation propagation,
-        boolean idMapped) {
+        boolean idMapped,
+        Set<Restriction> restrictions) {
+
+    /** A flag of a mount ({@code mount(8)}). */
+    public enum Restriction {
+        /** Set-user-id bits and file capabilities do not count. */
+        NOSUID,
+        /** Device nodes do not open. */
+        NODEV,
+        /** Programs do not run. */
+        NOEXEC;
+
+        /** As {@code mountinfo} and CRI write it. */
+        public String option() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    public MountRequest {
+        restrictions = Set.copyOf(restrictions);
+    }
 
     /** A volume whose owners on the disk are the host's ids. */
     public MountRequest(
             String containerPath, Path hostPath, boolean readOnly, boolean recursiveReadOnly, Propagation propagation) {
-        this(containerPath, hostPath, readOnly, recursiveReadOnly, propagation, false);
+        this(containerPath, hostPath, readOnly, recursiveReadOnly, propagation, false, Set.of());
     }
 }
