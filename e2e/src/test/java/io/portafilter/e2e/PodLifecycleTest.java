@@ -1008,12 +1008,16 @@ class PodLifecycleTest {
                                 .setHostPath(volume.toString())
                                 .setContainerPath("/volume");
                         if (restricted) {
-                            mount.addMountOptions("noexec").addMountOptions("nodev").addMountOptions("nosuid");
+                            mount.addMountOptions("noexec")
+                                    .addMountOptions("nodev")
+                                    .addMountOptions("nosuid");
                         }
                     })
                     .start();
-            Set<String> flags =
-                    Set.of(container.shell("grep ' /volume ' /proc/self/mountinfo").split(" ")[5].split(","));
+            Set<String> flags = Set.of(container
+                    .shell("grep ' /volume ' /proc/self/mountinfo")
+                    .split(" ")[5]
+                    .split(","));
             if (restricted) {
                 assertThat(flags).contains("noexec", "nodev", "nosuid");
                 assertThat(container.exec("/volume/true").exitCode()).isNotZero();
