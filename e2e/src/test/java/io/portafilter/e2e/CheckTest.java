@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -32,7 +33,7 @@ class CheckTest {
         List<String> command = new ArrayList<>(
                 List.of(Tree.launcher().toString(), "check", "--root", root.toString(), "--state", state.toString()));
         command.addAll(List.of(more));
-        return Commands.run(Duration.ofSeconds(120), Map.of(), command.toArray(new String[0]));
+        return Commands.run(Duration.ofMinutes(2), Map.of(), command.toArray(new String[0]));
     }
 
     private static String result(String json, String featureBegins) {
@@ -44,7 +45,7 @@ class CheckTest {
     }
 
     /** Mounts and cgroups of the machine, without those that other programs change meanwhile. */
-    private static TreeSet<String> traces(Path... directories) {
+    private static Set<String> traces(Path... directories) {
         TreeSet<String> traces = new TreeSet<>();
         try {
             Files.readString(Path.of("/proc/self/mountinfo"))
@@ -119,7 +120,7 @@ class CheckTest {
     @Test
     void aNodeThatLacksWhatIsRequiredIsTold() {
         Commands.Outcome outcome = Commands.run(
-                Duration.ofSeconds(120), Map.of(), Tree.launcher().toString(), "check", "--root", "/proc/sys");
+                Duration.ofMinutes(2), Map.of(), Tree.launcher().toString(), "check", "--root", "/proc/sys");
         assertThat(outcome.status()).isEqualTo(1);
         assertThat(outcome.stdout()).contains("overlay on /proc/sys").contains("no (required)");
     }
