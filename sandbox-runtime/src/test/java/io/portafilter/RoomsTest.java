@@ -35,10 +35,14 @@ class RoomsTest {
     static final ArchRule rootfsKnowsLinuxAlone = room("rootfs", "linux");
 
     @ArchTest
-    static final ArchRule cgroupKnowsLinuxAlone = room("cgroup", "linux");
+    static final ArchRule systemdKnowsLinuxAlone = room("systemd", "linux");
 
     @ArchTest
-    static final ArchRule containerJoinsTheFive = room("container", "linux", "launch", "security", "rootfs", "cgroup");
+    static final ArchRule cgroupKnowsLinuxAndSystemd = room("cgroup", "linux", "systemd");
+
+    @ArchTest
+    static final ArchRule containerJoinsTheOthers =
+            room("container", "linux", "launch", "security", "rootfs", "cgroup", "systemd");
 
     @ArchTest
     static final ArchRule thereAreNoCycles =

@@ -100,13 +100,17 @@ public final class ConfigFile {
     private Config config() {
         Config standard = Config.defaults();
         Path state = value("state", standard.state(), ConfigFile::absolutePath);
+        CgroupDriver driver = value("cgroup_driver", standard.cgroupDriver(), ConfigFile::driver);
         return new Config(
                 value("root", standard.root(), ConfigFile::absolutePath),
                 state,
                 value("listen", state.resolve("portafilter.sock"), ConfigFile::socket),
                 value("log_level", standard.logLevel(), ConfigFile::level),
-                value("cgroup_driver", standard.cgroupDriver(), ConfigFile::driver),
-                value("cgroup_parent", standard.cgroupParent(), ConfigFile::cgroupPath),
+                driver,
+                switch (driver) {
+                    case CGROUPFS -> value("cgroup_parent", standard.cgroupParent(), ConfigFile::cgroupPath);
+                    case SYSTEMD -> value("cgroup_parent", "portafilter.slice", ConfigFile::slice);
+                },
                 value("userns_range", standard.usernsRange(), ConfigFile::idRange),
                 values("registry_config_path", standard.registryConfigPath(), ConfigFile::absolutePath),
                 value("stream_address", standard.streamAddress(), ConfigFile::address),
@@ -197,14 +201,28 @@ public final class ConfigFile {
     }
 
     private static CgroupDriver driver(String text) {
-        if (!text.equals("cgroupfs")) {
-            throw new IllegalArgumentException("this version offers cgroupfs; set kubelet's cgroupDriver to the same");
+        return switch (text) {
+            case "cgroupfs" -> CgroupDriver.CGROUPFS;
+            case "systemd" -> CgroupDriver.SYSTEMD;
+            default ->
+                throw new IllegalArgumentException(
+                        "cgroupfs or systemd is needed; set kubelet's cgroupDriver to the same");
+        };
+    }
+
+    private static String slice(String text) {
+        if (!text.matches("[A-Za-z0-9:_.]+(-[A-Za-z0-9:_.]+)*\\.slice")) {
+            throw new IllegalArgumentException(
+                    "with cgroup_driver = \"systemd\" the name of a slice is needed, for instance portafilter.slice");
         }
-        return CgroupDriver.CGROUPFS;
+        return text;
     }
 
     private static String cgroupPath(String text) {
-        if (!text.matches("(/[A-Za-z0-9_.:-]+)+") || text.contains("/../") || text.endsWith("/..")) {
+        if (!text.matches("(/[A-Za-z0-9_.:-]+)+")
+                || text.contains("/../")
+                || text.endsWith("/..")
+                || text.endsWith(".slice")) {
             throw new IllegalArgumentException("a cgroup path is needed, for instance /portafilter");
         }
         return text;

@@ -128,6 +128,7 @@ final class ContainerLifecycle {
             ContainerSpec spec =
                     ContainerSpec.of(request, pod.id(), pod.spec(), imageConfig, pod.files(), profiles::fromNode);
             modules.refuseUnenforced(request.getConfig().getLinux().getSecurityContext());
+            node.places().requireFits(spec.cgroupParent());
             LiveContainer container =
                     new LiveContainer(id, request, spec, node.images().layerPathsTopFirst(leased.image()));
             flight.stage("making its directories");

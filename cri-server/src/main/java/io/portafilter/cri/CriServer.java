@@ -23,6 +23,7 @@ import io.portafilter.state.ServerLock;
 import io.portafilter.state.StateException;
 import io.portafilter.streaming.ContainerLog;
 import io.portafilter.streaming.LogLoop;
+import io.portafilter.systemd.Systemd;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
@@ -159,8 +160,13 @@ public final class CriServer implements AutoCloseable {
         try {
             Database database = Database.open(config.root().resolve("portafilter.db"));
             parts.add(database::close);
-            Host host = Host.open(config.state());
-            parts.add(host::close);
+            Host opened = Host.open(config.state());
+            parts.add(opened::close);
+            Host host = switch (config.cgroupDriver()) {
+                case CGROUPFS -> opened;
+                case SYSTEMD -> opened.withSystemd(Systemd.SYSTEM_BUS);
+            };
+            host.shortcomings().forEach(each -> LOG.log(Level.WARNING, "host.shortcoming what=\"" + each + "\""));
             ImageStore images = ImageStore.open(
                     config.root(), database, RegistryOptions.of(config.registryConfigPath(), System.getenv()));
             parts.add(images::close);
@@ -177,7 +183,7 @@ public final class CriServer implements AutoCloseable {
                     new LinkedBlockingQueue<>(),
                     Thread.ofPlatform().name("exits-", 0).daemon().factory());
             exits.allowCoreThreadTimeOut(true);
-            Places places = new Places(config.root(), config.state(), config.cgroupParent());
+            Places places = new Places(config.root(), config.state(), config.cgroupDriver(), config.cgroupParent());
             Directories.makeSpread(places.allContainerFiles());
             Services services = Services.of(
                     config,

@@ -24,6 +24,7 @@ public record LaunchPreview(Config config, String nodeName) {
     /** The pod sandbox; refuses as the server does. */
     public PodRequest pod(RunPodSandboxRequest request) {
         PodSpec spec = PodSpec.of(request);
+        places().requireFits(spec.cgroupParent());
         return spec.launch(POD, files(), places().cgroup(spec.cgroupParent(), POD, POD), places().podState(POD));
     }
 
@@ -53,7 +54,7 @@ public record LaunchPreview(Config config, String nodeName) {
     }
 
     private Places places() {
-        return new Places(config.root(), config.state(), config.cgroupParent());
+        return new Places(config.root(), config.state(), config.cgroupDriver(), config.cgroupParent());
     }
 
     private PodFiles files() {

@@ -1,17 +1,24 @@
 package io.portafilter.cri;
 
+import static io.portafilter.cri.CriException.invalid;
+import static io.portafilter.cri.CriException.shown;
+
+import io.portafilter.config.CgroupDriver;
+import io.portafilter.systemd.Slice;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.HexFormat;
+import java.util.Optional;
 
 /**
  * Where what belongs to pods and containers lies.
  *
  * @param root outlives a reboot
  * @param state does not
+ * @param driver who makes cgroups, and so how their parents are spelled
  * @param cgroupParent where pods go that name no cgroup parent
  */
-record Places(Path root, Path state, String cgroupParent) {
+record Places(Path root, Path state, CgroupDriver driver, String cgroupParent) {
 
     private static final SecureRandom RANDOM = new SecureRandom();
     private static final int ID_BYTES = 32;
@@ -54,13 +61,55 @@ record Places(Path root, Path state, String cgroupParent) {
         return allContainerFiles().resolve(id);
     }
 
-    /** The cgroup of a pod that names none: one of our own, which we remove. */
-    String ownPodCgroup(String podId) {
-        return cgroupParent + "/pod" + podId;
+    /** The cgroup of a pod that names none: one of our own, which we remove. systemd's pods have none. */
+    Optional<String> ownPodCgroup(String podId) {
+        return switch (driver) {
+            case CGROUPFS -> Optional.of(cgroupParent + "/pod" + podId);
+            case SYSTEMD -> Optional.empty();
+        };
     }
 
     /** The cgroup of a pod's own process or of a container, below the parent that was asked for. */
     String cgroup(String askedParent, String podId, String id) {
-        return (askedParent.isEmpty() ? ownPodCgroup(podId) : askedParent) + "/" + id;
+        return switch (driver) {
+            case CGROUPFS -> (askedParent.isEmpty() ? cgroupParent + "/pod" + podId : askedParent) + "/" + id;
+            case SYSTEMD -> slice(askedParent.isEmpty() ? cgroupParent : askedParent) + "/portafilter-" + id + ".scope";
+        };
+    }
+
+    private static String slice(String parent) {
+        return Slice.parse(parent)
+                .orElseThrow(() -> new IllegalArgumentException(parent + " is no slice"))
+                .cgroupPath();
+    }
+
+    /**
+     * Refuses a cgroup parent in the spelling of the other driver.
+     *
+     * @param parent empty for the default
+     */
+    void requireFits(String parent) {
+        if (parent.isEmpty()) {
+            return;
+        }
+        switch (driver) {
+            case CGROUPFS -> {
+                if (Slice.isMeant(parent)) {
+                    throw invalid(
+                            "config.linux.cgroup_parent",
+                            shown(parent) + " is a slice of systemd, but the driver here is cgroupfs",
+                            "set kubelet's cgroupDriver to cgroupfs, or cgroup_driver here to systemd");
+                }
+            }
+            case SYSTEMD -> {
+                if (Slice.parse(parent).isEmpty()) {
+                    throw invalid(
+                            "config.linux.cgroup_parent",
+                            shown(parent) + " is no slice of systemd, which is the driver here",
+                            "give a slice such as /kubepods.slice/kubepods-burstable.slice, or set cgroup_driver here"
+                                    + " and kubelet's cgroupDriver to cgroupfs");
+                }
+            }
+        }
     }
 }

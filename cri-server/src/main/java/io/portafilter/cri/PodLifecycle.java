@@ -44,6 +44,7 @@ final class PodLifecycle {
     /** Makes a pod sandbox, or joins or finds the same request; its id. */
     String run(RunPodSandboxRequest request) {
         PodSpec spec = PodSpec.of(request);
+        node.places().requireFits(spec.cgroupParent());
         return node.inFlight()
                 .run(
                         spec.identity(),
@@ -232,10 +233,12 @@ final class PodLifecycle {
     /** The pod's cgroup, unless somebody gave it one: that is theirs. */
     private void removeOwnCgroup(LivePod pod) {
         if (pod.spec().cgroupParent().isEmpty()) {
-            Cgroup cgroup = Cgroup.at(node.host().cgroups(), node.places().ownPodCgroup(pod.id()));
-            if (cgroup.exists()) {
-                cgroup.remove(KILL_LIMIT);
-            }
+            node.places().ownPodCgroup(pod.id()).ifPresent(path -> {
+                Cgroup cgroup = Cgroup.at(node.host().cgroups(), path);
+                if (cgroup.exists()) {
+                    cgroup.remove(KILL_LIMIT);
+                }
+            });
         }
     }
 

@@ -17,6 +17,7 @@ import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.UserNamespace;
 import io.portafilter.security.IdMapping;
 import io.portafilter.security.IdMappings;
+import io.portafilter.systemd.Slice;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
@@ -198,17 +199,14 @@ final class PodRequests {
         return dns;
     }
 
-    /** A cgroup parent in the spelling of the cgroupfs driver. */
+    /** A cgroup parent: a path, or the bare name of a slice. Which of them fits is the driver's ({@link Places}). */
     static String cgroupParent(String parent) {
         if (parent.isEmpty()) {
             return "";
         }
         Fields.plain("config.linux.cgroup_parent", parent);
-        if (parent.endsWith(".slice")) {
-            throw invalid(
-                    "config.linux.cgroup_parent",
-                    shown(parent) + " is a slice of systemd, but the driver here is cgroupfs",
-                    "set kubelet's cgroupDriver to cgroupfs, or give a path such as /kubepods/burstable/podUID");
+        if (Slice.isMeant(parent) && !parent.contains("/")) {
+            return parent;
         }
         String path = Fields.absolutePath("config.linux.cgroup_parent", parent);
         if (path.equals("/")) {

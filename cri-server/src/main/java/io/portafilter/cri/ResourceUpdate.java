@@ -3,7 +3,6 @@ package io.portafilter.cri;
 import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.precondition;
 
-import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.cri.v1.LinuxContainerResources;
@@ -78,8 +77,7 @@ final class ResourceUpdate {
         } else if (record.state() == ContainerState.CREATED) {
             commit.run(); // its process went away with an earlier server: the next one is prepared with these limits
         } else {
-            Cgroup.at(node.host().cgroups(), ContainerEnd.cgroupPath(node, container))
-                    .apply(written, commit);
+            node.host().limit(ContainerEnd.cgroupPath(node, container), written, commit);
         }
         container.spec(spec);
     }

@@ -65,7 +65,7 @@ final class RuntimeStatusAnswers {
                         .setMountOptions(true)
                         .setUserNamespacesHostNetwork(services.features().hasUserNamespaces()));
         if (verbose) {
-            response.putInfo("config", configInfo(services.config()))
+            response.putInfo("config", configInfo(services))
                     .putInfo("features", featuresInfo(services.features()))
                     .putInfo("cniconfig", "{}")
                     .putInfo("lastCNILoadStatus", "no network plugins in this version");
@@ -103,13 +103,15 @@ final class RuntimeStatusAnswers {
         };
     }
 
-    private static String configInfo(Config config) {
+    private static String configInfo(Services services) {
+        Config config = services.config();
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("rootDir", config.root());
         fields.put("stateDir", config.state());
         fields.put("sandboxImage", config.sandboxImage());
         fields.put("cgroupDriver", config.cgroupDriver());
         fields.put("cgroupParent", config.cgroupParent());
+        fields.put("hostShortcomings", services.node().host().shortcomings());
         return VerboseInfo.json(fields);
     }
 
@@ -119,6 +121,7 @@ final class RuntimeStatusAnswers {
                         .setCgroupDriver(
                                 switch (config.cgroupDriver()) {
                                     case CGROUPFS -> io.portafilter.cri.v1.CgroupDriver.CGROUPFS;
+                                    case SYSTEMD -> io.portafilter.cri.v1.CgroupDriver.SYSTEMD;
                                 }))
                 .build();
     }

@@ -135,7 +135,7 @@ final class TakeOver {
             one(kind + " " + name, () -> {
                 removeCgroup(states.resolve(name).resolve(CGROUP));
                 if (kind.equals(Places.PODS)) {
-                    remove(node.places().ownPodCgroup(name));
+                    node.places().ownPodCgroup(name).ifPresent(this::remove);
                 }
                 Directories.remove(states.resolve(name));
                 Directories.remove(files.resolve(name));

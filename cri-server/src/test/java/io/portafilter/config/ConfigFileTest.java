@@ -64,7 +64,7 @@ class ConfigFileTest {
     @Test
     void tellsAllProblemsAtOnceWithFileAndLine() throws Exception {
         Path main = write("config.toml", "\nrot = \"/a\"\nuserns_range = \"5:7\"\n");
-        write("conf.d/10.toml", "cgroup_driver = \"systemd\"\nlog_level = 3\n");
+        write("conf.d/10.toml", "cgroup_driver = \"openrc\"\nlog_level = 3\n");
         assertThat(problems(main))
                 .hasSize(4)
                 .anySatisfy(

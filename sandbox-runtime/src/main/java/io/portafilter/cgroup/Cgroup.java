@@ -27,6 +27,14 @@ public sealed interface Cgroup permits CgroupV1, CgroupV2 {
         };
     }
 
+    /**
+     * Sets limits and device rules of a cgroup that systemd has made and delegated. It stays systemd's: nothing is
+     * removed when something fails.
+     */
+    static Cgroup adopt(CgroupHierarchy.V2 hierarchy, String path, CgroupLimits limits) {
+        return CgroupV2.adopt(hierarchy, new CgroupPath(path), limits);
+    }
+
     /** Takes a cgroup without limits as it is, or makes it: for the runtime's own processes. */
     static Cgroup ensure(CgroupHierarchy hierarchy, String path) {
         CgroupPath checked = new CgroupPath(path);

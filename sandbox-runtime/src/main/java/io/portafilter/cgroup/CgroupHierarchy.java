@@ -80,6 +80,38 @@ public sealed interface CgroupHierarchy {
         };
     }
 
+    /** What requests ask for that this host leaves undone, a sentence each; nothing is refused for it. */
+    default List<String> shortcomings() {
+        List<String> found = new ArrayList<>();
+        switch (this) {
+            case V1 hierarchy -> {
+                if (hierarchy.of("hugetlb").isEmpty()) {
+                    found.add(NO_HUGETLB);
+                }
+                boolean countsSwap = hierarchy
+                        .of("memory")
+                        .filter(memory -> new CgroupDirectory(memory.directory()).exists("memory.memsw.limit_in_bytes"))
+                        .isPresent();
+                if (!countsSwap) {
+                    found.add("the swap of containers is not limited: this kernel does not count it; boot it with"
+                            + " swapaccount=1 if the host has swap");
+                }
+            }
+            case V2 hierarchy -> {
+                String controllers = new CgroupDirectory(hierarchy.directory())
+                        .readIfPresent("cgroup.controllers")
+                        .orElse("");
+                if (!List.of(controllers.split(" ")).contains("hugetlb")) {
+                    found.add(NO_HUGETLB);
+                }
+            }
+        }
+        return List.copyOf(found);
+    }
+
+    /** kubelet sends a limit for every page size. */
+    String NO_HUGETLB = "hugepage_limits are skipped: this host has no cgroup controller hugetlb";
+
     /** Reads {@code /proc/self/mountinfo} and {@code /proc/self/cgroup}. */
     static CgroupHierarchy detect() {
         return of(MountInfo.parse(read("/proc/self/mountinfo")), read("/proc/self/cgroup"));

@@ -43,6 +43,15 @@ final class CgroupV2 implements Cgroup {
         return cgroup;
     }
 
+    static CgroupV2 adopt(CgroupHierarchy.V2 hierarchy, CgroupPath path, CgroupLimits limits) {
+        CgroupV2 cgroup = new CgroupV2(hierarchy, path);
+        // what systemd has no property for is set in its file, and so may need its controller
+        cgroup.enableControllers(cgroup.directory);
+        new LimitsV2(cgroup.directory, limits, Journal.ofNewCgroup()).write();
+        cgroup.restrictDevices(limits);
+        return cgroup;
+    }
+
     static CgroupV2 ensure(CgroupHierarchy.V2 hierarchy, CgroupPath path) {
         CgroupV2 cgroup = new CgroupV2(hierarchy, path);
         CreatedDirectories created = new CreatedDirectories();

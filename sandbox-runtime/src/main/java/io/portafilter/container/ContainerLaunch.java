@@ -47,6 +47,7 @@ public final class ContainerLaunch implements AutoCloseable {
 
     private static final Duration EXECUTE_LIMIT = Duration.ofSeconds(20);
 
+    private final Host host;
     private final ContainerPlan plan;
     private final PreparedLaunch launch;
 
@@ -61,15 +62,17 @@ public final class ContainerLaunch implements AutoCloseable {
     private final Rollback undo;
 
     private ContainerLaunch(
+            Host host,
             ContainerPlan plan,
             PreparedLaunch launch,
             Groundwork groundwork,
             LaunchedContainer prepared,
             Rollback undo) {
+        this.host = host;
         this.plan = plan;
         this.launch = launch;
         this.stay = groundwork.stay();
-        this.cgroup = groundwork.cgroup();
+        this.cgroup = groundwork.made().cgroup();
         this.prepared = prepared;
         this.pod = groundwork.pod();
         this.mounts = groundwork.mounts();
@@ -116,7 +119,7 @@ public final class ContainerLaunch implements AutoCloseable {
      */
     record Groundwork(
             ContainerPlan plan,
-            Cgroup cgroup,
+            Host.MadeCgroup made,
             NamespaceInodes pod,
             PreparedMounts mounts,
             MountPoints points,
@@ -150,18 +153,17 @@ public final class ContainerLaunch implements AutoCloseable {
                 namespaces = namespaces.with("pid", joinTarget(host, neighbours, descriptors));
             }
 
-            Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
-            undo.add(() -> PodLaunch.removeCgroup(cgroup));
-            int _ = PodLaunch.joinDescriptors(host, cgroup.openForJoin(), descriptors);
+            Host.MadeCgroup made = host.makeCgroup(asked.cgroupPath(), asked.limits(), undo);
+            int _ = PodLaunch.joinDescriptors(host, made.cgroup().openForJoin(), descriptors);
 
             Fd root = root(asked, ids, podMonitor, rootUid, rootGid);
             descriptors.give(Slot.Role.ROOT, root);
             ImageAccounts accounts = accounts(root);
             save(accounts, asked.stateDirectory());
             ContainerPlan decided =
-                    ContainerPlan.of(asked, accounts, host.facts().joining(cgroup));
+                    ContainerPlan.of(asked, accounts, host.facts().joining(made.cgroup()));
             if (decided.mountsCgroups()) {
-                mountCgroups(decided, cgroup, rootUid, rootGid, descriptors);
+                mountCgroups(decided, made.cgroup(), rootUid, rootGid, descriptors);
             }
             Fd devices = DeviceTree.create(asked.devices(), rootUid, rootGid);
             descriptors.give(Slot.Role.DEVICES, devices);
@@ -184,7 +186,7 @@ public final class ContainerLaunch implements AutoCloseable {
             descriptors.give(Slot.Role.STAY, stay.read());
             return new Groundwork(
                     plan,
-                    cgroup,
+                    made,
                     namespaces,
                     numbers(plan, root, devices, descriptors),
                     points,
@@ -221,7 +223,7 @@ public final class ContainerLaunch implements AutoCloseable {
                 PreparedLaunch.progressFile(asked.stateDirectory()));
         groundwork.undo().add(launch::close);
         launch.status().noteExecutions();
-        int pid = awaitReady(launch, groundwork.cgroup(), asked);
+        int pid = awaitReady(launch, groundwork.made().cgroup(), asked);
         LaunchedContainer prepared;
         try (ProcDirectory process = launch.open(pid)) {
             prepared = new LaunchedContainer(
@@ -229,8 +231,9 @@ public final class ContainerLaunch implements AutoCloseable {
                     new ProcessRef(pid, process.stat().startTimeTicks()));
             launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children");
         }
+        groundwork.made().letGo();
         return new ContainerLaunch(
-                plan, launch, groundwork, prepared, groundwork.undo().transfer());
+                host, plan, launch, groundwork, prepared, groundwork.undo().transfer());
     }
 
     /** Returns the pid of the process that waits at its gate; tells an end for want of memory from others. */
@@ -467,7 +470,10 @@ public final class ContainerLaunch implements AutoCloseable {
 
     /** {@link Cgroup#apply(CgroupLimits, Runnable)} on its cgroup. */
     public void limit(CgroupLimits limits, Runnable commit) {
-        cgroup.apply(limits, commit);
+        cgroup.apply(limits, () -> {
+            host.tellSystemd(cgroup.path(), limits);
+            commit.run();
+        });
     }
 
     /** Compares what the kernel says of the waiting process with the plan; throws with the exact difference. */

@@ -5,7 +5,9 @@ import static io.portafilter.linux.LinuxConstants.O_RDONLY;
 import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
 import static io.portafilter.linux.LinuxConstants.RLIM_INFINITY;
 
+import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupHierarchy;
+import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Launcher;
 import io.portafilter.linux.Architecture;
@@ -19,8 +21,12 @@ import io.portafilter.linux.ProcStatus;
 import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.security.HostFacts;
 import io.portafilter.security.KernelVersion;
+import io.portafilter.systemd.Systemd;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 
 /** This host as launches need it: what the kernel can do, and what is kept open for all of them. One for each server. */
@@ -28,23 +34,29 @@ public final class Host implements AutoCloseable {
 
     private static final int LOWEST_OOM_SCORE_ADJ = -1000;
 
+    /** As other runtimes wait for it. */
+    private static final Duration SYSTEMD_LIMIT = Duration.ofSeconds(30);
+
     private final LaunchFacts facts;
     private final CgroupHierarchy cgroups;
     private final Launcher launcher;
     private final Fd mountNamespace;
     private final UnaryOperator<LaunchProgram> programs;
+    private final Optional<SystemdScopes> scopes;
 
     private Host(
             LaunchFacts facts,
             CgroupHierarchy cgroups,
             Launcher launcher,
             Fd mountNamespace,
-            UnaryOperator<LaunchProgram> programs) {
+            UnaryOperator<LaunchProgram> programs,
+            Optional<SystemdScopes> scopes) {
         this.facts = facts;
         this.cgroups = cgroups;
         this.launcher = launcher;
         this.mountNamespace = mountNamespace;
         this.programs = programs;
+        this.scopes = scopes;
     }
 
     /**
@@ -60,7 +72,64 @@ public final class Host implements AutoCloseable {
                 cgroups,
                 new Launcher(stateDirectory),
                 Kernel.open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
-                UnaryOperator.identity());
+                UnaryOperator.identity(),
+                Optional.empty());
+    }
+
+    /**
+     * The same host, whose containers' cgroups are made by systemd. What is open stays this object's.
+     *
+     * @throws io.portafilter.systemd.SystemdException if it does not answer
+     * @throws IllegalStateException on a host with cgroup version 1
+     */
+    public Host withSystemd(Path bus) {
+        return withSystemd(bus, cgroups);
+    }
+
+    Host withSystemd(Path bus, CgroupHierarchy hierarchy) {
+        return switch (hierarchy) {
+            case CgroupHierarchy.V2 v2 ->
+                new Host(
+                        facts,
+                        v2,
+                        launcher,
+                        mountNamespace,
+                        programs,
+                        Optional.of(new SystemdScopes(Systemd.connect(bus, SYSTEMD_LIMIT), v2, launcher)));
+            case CgroupHierarchy.V1 _ ->
+                throw new IllegalStateException("the cgroup driver systemd needs cgroup v2, and this host has v1:"
+                        + " set cgroup_driver = \"cgroupfs\", or boot with systemd.unified_cgroup_hierarchy=1");
+        };
+    }
+
+    /** Makes a cgroup with limits; it and what keeps it are undone unless all succeeds. */
+    MadeCgroup makeCgroup(String path, CgroupLimits limits, Rollback undo) {
+        MadeCgroup made = scopes.map(each -> each.make(path, limits))
+                .orElseGet(() -> new MadeCgroup(Cgroup.create(cgroups, path, limits), Optional.empty()));
+        undo.add(made::letGo);
+        undo.add(() -> PodLaunch.removeCgroup(made.cgroup()));
+        return made;
+    }
+
+    /** A cgroup, and the process that keeps systemd from taking it away before there is another in it. */
+    record MadeCgroup(Cgroup cgroup, Optional<Placeholder> placeholder) {
+        /** Called once another process is in it. */
+        void letGo() {
+            placeholder.ifPresent(Placeholder::close);
+        }
+    }
+
+    /** {@link Cgroup#apply(CgroupLimits, Runnable)} on a cgroup that {@link #makeCgroup} made. */
+    public void limit(String path, CgroupLimits limits, Runnable commit) {
+        Cgroup.at(cgroups, path).apply(limits, () -> {
+            tellSystemd(path, limits);
+            commit.run();
+        });
+    }
+
+    /** Lets systemd know of limits that were written. */
+    void tellSystemd(String path, CgroupLimits limits) {
+        scopes.ifPresent(each -> each.update(path, limits));
     }
 
     private static LaunchFacts facts(CgroupHierarchy cgroups) {
@@ -105,6 +174,17 @@ public final class Host implements AutoCloseable {
         return facts;
     }
 
+    /** What requests ask for that this host leaves undone, a sentence each; nothing is refused for it. */
+    public List<String> shortcomings() {
+        List<String> found = new ArrayList<>(cgroups.shortcomings());
+        int lowest = facts.lowestOomScoreAdj();
+        if (lowest > LOWEST_OOM_SCORE_ADJ) {
+            found.add("an oom_score_adj below " + lowest + ", the server's own, becomes " + lowest
+                    + ": to lower it needs CAP_SYS_RESOURCE, which the server lacks");
+        }
+        return List.copyOf(found);
+    }
+
     /** Where cgroups are made. */
     public CgroupHierarchy cgroups() {
         return cgroups;
@@ -115,14 +195,14 @@ public final class Host implements AutoCloseable {
      * each of its steps. What is open stays this object's.
      */
     Host changing(UnaryOperator<LaunchProgram> change) {
-        return new Host(facts, cgroups, launcher, mountNamespace, change);
+        return new Host(facts, cgroups, launcher, mountNamespace, change, scopes);
     }
 
     /** The same host, taken for one with other features: what older kernels need must work on newer ones too. */
     Host taken(UnaryOperator<HostFacts> as) {
         LaunchFacts other = new LaunchFacts(
                 as.apply(facts.host()), facts.cgroupHierarchies(), facts.lowestOomScoreAdj(), facts.highestOpenFiles());
-        return new Host(other, cgroups, launcher, mountNamespace, programs);
+        return new Host(other, cgroups, launcher, mountNamespace, programs, scopes);
     }
 
     LaunchProgram toRun(LaunchProgram program) {

@@ -43,10 +43,9 @@ public final class PodLaunch implements AutoCloseable {
     public static PodLaunch prepare(Host host, PodRequest asked) {
         try (Rollback undo = new Rollback();
                 Descriptors descriptors = new Descriptors()) {
-            Cgroup cgroup = Cgroup.create(host.cgroups(), asked.cgroupPath(), asked.limits());
-            undo.add(() -> removeCgroup(cgroup));
-            int _ = joinDescriptors(host, cgroup.openForJoin(), descriptors);
-            PausePlan plan = PausePlan.of(asked, host.facts().joining(cgroup));
+            Host.MadeCgroup made = host.makeCgroup(asked.cgroupPath(), asked.limits(), undo);
+            int _ = joinDescriptors(host, made.cgroup().openForJoin(), descriptors);
+            PausePlan plan = PausePlan.of(asked, host.facts().joining(made.cgroup()));
             PauseProgram program = PauseProgram.of(plan);
             descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.directory()));
             descriptors.give(Slot.Role.ROOT, root());
@@ -70,6 +69,7 @@ public final class PodLaunch implements AutoCloseable {
                 launch.status().awaitReady();
                 launch.keepNamespaces(process, "pid");
             }
+            made.letGo();
             return new PodLaunch(launch, new LaunchedPod(launch.monitor().process(), pause), undo.transfer());
         }
     }

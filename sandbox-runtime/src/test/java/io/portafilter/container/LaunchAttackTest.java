@@ -226,7 +226,7 @@ class LaunchAttackTest {
                         plan.oomScoreAdj(),
                         plan.limits(),
                         plan.facts()),
-                groundwork.cgroup(),
+                groundwork.made(),
                 groundwork.pod(),
                 groundwork.mounts(),
                 groundwork.points(),
