@@ -185,7 +185,9 @@ public final class ContainerLog implements AutoCloseable {
             formatted = format(stream, ended ? copyOut(stream) : available, true);
         }
         write(stream, formatted);
-        return new Turn(formatted.covered(), formatted.cut() || available == LogLoop.CHUNK_BYTES);
+        // no event will tell of an end that came together with the bytes
+        boolean isLeft = formatted.covered() < available && hasNoWriter(stream);
+        return new Turn(formatted.covered(), formatted.cut() || available == LogLoop.CHUNK_BYTES || isLeft);
     }
 
     private LogFormat.Formatted format(Stream stream, int available, boolean last) {

@@ -349,6 +349,17 @@ class ContainerLogTest {
         }
     }
 
+    /** Bytes and end come before the loop looks: there is one event for both. */
+    @Test
+    void logsAnUnfinishedLineWhoseStreamWasClosedBeforeAnybodyLooked() {
+        print(stdout, "whole\nno end");
+        stdout.write().close();
+        try (ContainerLog log = open()) {
+            await(() -> lines().size() == 2);
+            assertThat(records()).containsExactly("stdout F whole", "stdout P no end");
+        }
+    }
+
     private static void rest() {
         LockSupport.parkNanos(Duration.ofMillis(400).toNanos());
     }
