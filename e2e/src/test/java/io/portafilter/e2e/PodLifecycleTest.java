@@ -827,21 +827,6 @@ class PodLifecycleTest {
     }
 
     @Test
-    void requestedDevicesAreRefusedUntilTheyAreBuilt() {
-        Refusal refusal = Refusal.of(() -> live.pod()
-                .run()
-                .container(live.busybox())
-                .idle()
-                .configure(c -> c.addDevicesBuilder()
-                        .setHostPath("/dev/kmsg")
-                        .setContainerPath("/dev/log-of-the-kernel")
-                        .setPermissions("r"))
-                .create());
-        assertThat(refusal.code()).isEqualTo(Status.Code.UNIMPLEMENTED);
-        assertThat(refusal.message()).contains("devices").contains("/dev/kmsg");
-    }
-
-    @Test
     void listsFilterByEverything() {
         Pod pod = live.pod()
                 .configure(p ->

@@ -245,6 +245,10 @@ class RestartTest {
     @Test
     void whateverTheServerDidWhenItWasKilledNothingIsLeft() {
         String image = live.busybox();
+        // what a server makes for its first pod and keeps
+        Pod first = live.pod().run();
+        var _ = first.container(image).idle().start();
+        first.remove();
         killAndStart();
         Host before = live.host();
         Random random = new Random(5);
