@@ -113,12 +113,6 @@ final class ExecSync {
                 throw new CriException(Status.Code.FAILED_PRECONDITION, asked, "the container ended meanwhile", "", e);
             }
             throw e;
-        } catch (KernelException e) {
-            // the monitor, whose namespaces are joined, went while they were fetched
-            if (e.is(Errno.ESRCH)) {
-                throw new CriException(Status.Code.FAILED_PRECONDITION, asked, "the container ended meanwhile", "", e);
-            }
-            throw e;
         }
     }
 

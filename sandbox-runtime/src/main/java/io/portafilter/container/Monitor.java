@@ -7,6 +7,7 @@ import static io.portafilter.linux.LinuxConstants.SIGKILL;
 import static io.portafilter.linux.LinuxConstants.WEXITED;
 
 import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
@@ -66,13 +67,17 @@ public final class Monitor implements AutoCloseable {
         return pidfd;
     }
 
-    /** Read end of the pipe behind the program's stdout; the caller closes it. */
+    /**
+     * Read end of the pipe behind the program's stdout; the caller closes it.
+     *
+     * @throws LaunchException if the monitor has ended
+     */
     @MustBeClosed
     public Fd stdout() {
         return kept(Slot.Role.STDOUT_READ);
     }
 
-    /** Read end of the pipe behind the program's stderr; the caller closes it. */
+    /** As {@link #stdout}, behind its stderr. */
     @MustBeClosed
     public Fd stderr() {
         return kept(Slot.Role.STDERR_READ);
@@ -86,19 +91,32 @@ public final class Monitor implements AutoCloseable {
 
     @MustBeClosed
     private Fd kept(Slot.Role role) {
-        return Kernel.pidfdGetfd(pidfd, ContainerProgram.KEPT_SLOTS.number(role));
+        return kept(ContainerProgram.KEPT_SLOTS.number(role));
+    }
+
+    /** What a monitor keeps is there for as long as it lives, which may end at any moment. */
+    @MustBeClosed
+    private Fd kept(int number) {
+        try {
+            return Kernel.pidfdGetfd(pidfd, number);
+        } catch (KernelException e) {
+            if (e.is(Errno.ESRCH)) {
+                throw LaunchException.because("monitor " + process.pid() + " has ended, and with it what it kept");
+            }
+            throw e;
+        }
     }
 
     /** A namespace of the container, as it was when the container started. The caller closes it. */
     @MustBeClosed
     Fd containerNamespace(String kind) {
-        return Kernel.pidfdGetfd(pidfd, ContainerProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
+        return kept(ContainerProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
     }
 
     /** A namespace of the pod sandbox, as it was when the sandbox started. The caller closes it. */
     @MustBeClosed
     Fd podNamespace(String kind) {
-        return Kernel.pidfdGetfd(pidfd, PauseProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
+        return kept(PauseProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
     }
 
     /** The process it waits for, if that has not ended: the newest child. */

@@ -131,4 +131,16 @@ class ContainerLaunchTest {
                 false,
                 facts.lowerdirPlus());
     }
+
+    /** An exec may meet the end of its container at any step. */
+    @Test
+    void aMonitorThatHasEndedSaysSoInsteadOfWhatItKept() throws IOException {
+        sandbox.pod(false);
+        Running container = sandbox.container(PidMode.CONTAINER, "sleep", "1000");
+        container.monitor().kill();
+        assertThat(container.monitor().awaitEnd(LiveSandbox.LIMIT)).isTrue();
+        assertThatThrownBy(container::stdout)
+                .isInstanceOf(LaunchException.class)
+                .hasMessageContaining("has ended");
+    }
 }
