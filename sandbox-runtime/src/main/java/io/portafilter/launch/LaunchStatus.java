@@ -84,20 +84,16 @@ public final class LaunchStatus implements AutoCloseable {
         while (!(next(end) instanceof StatusRecord.Closed)) {
             // records are kept by next
         }
-        byte[] page = new byte[12];
-        int length = Kernel.pread(progress, page, 0, page.length, 0);
-        if (length < page.length) {
-            throw LaunchException.ended(program, Operation.NONE);
-        }
-        ByteBuffer words = ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN);
-        int failed = image.operationAt(Integer.toUnsignedLong(words.getInt(0)));
-        int running = image.operationAt(Integer.toUnsignedLong(words.getInt(8)));
-        if (running != Operation.NONE && running != failed && isLast(running)) {
+        ProgressPage page =
+                ProgressPage.read(progress).orElseThrow(() -> LaunchException.ended(program, Operation.NONE));
+        int failed = image.operationAt(Integer.toUnsignedLong(page.failed()));
+        int running = image.operationAt(Integer.toUnsignedLong(page.running()));
+        if (running != Operation.NONE && page.runningHasNotFailed() && isLast(running)) {
             return;
         }
         throw worst().orElseGet(() -> failed == Operation.NONE
                 ? LaunchException.ended(program, running)
-                : LaunchException.failed(program, failed, Errno.of(words.getInt(4))));
+                : LaunchException.failed(program, failed, Errno.of(page.errno())));
     }
 
     /**

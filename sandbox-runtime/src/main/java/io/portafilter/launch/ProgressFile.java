@@ -4,6 +4,7 @@ import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -11,9 +12,6 @@ import java.util.List;
  * that map the page, the addresses of the operations that execute the program.
  */
 public final class ProgressFile {
-
-    /** Last failed operation, its error number, the running operation. */
-    private static final int PAGE_BYTES = 12;
 
     private ProgressFile() {}
 
@@ -29,22 +27,17 @@ public final class ProgressFile {
 
     /** Whether the program was executed: an execution ran last, and did not fail. */
     public static boolean tellsOfExecution(Fd file) {
-        byte[] page = new byte[PAGE_BYTES];
         byte[] noted =
                 new byte[Math.toIntExact(Math.max(0, Kernel.fstat(file).sizeBytes() - ElfImage.PROGRESS_PAGE_SIZE))];
-        if (Kernel.pread(file, page, 0, PAGE_BYTES, 0) < PAGE_BYTES) {
-            return false;
-        }
         int length = Kernel.pread(file, noted, 0, noted.length, ElfImage.PROGRESS_PAGE_SIZE);
-        ByteBuffer words = ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN);
-        int failed = words.getInt(0);
-        int running = words.getInt(8);
-        ByteBuffer executions = ByteBuffer.wrap(noted, 0, length).order(ByteOrder.LITTLE_ENDIAN);
-        while (executions.remaining() >= Integer.BYTES) {
-            if (executions.getInt() == running) {
-                return running != failed;
-            }
+        List<Integer> executions = new ArrayList<>();
+        ByteBuffer words = ByteBuffer.wrap(noted, 0, length).order(ByteOrder.LITTLE_ENDIAN);
+        while (words.remaining() >= Integer.BYTES) {
+            executions.add(words.getInt());
         }
-        return false;
+        return ProgressPage.read(file)
+                .filter(ProgressPage::runningHasNotFailed)
+                .filter(page -> executions.contains(page.running()))
+                .isPresent();
     }
 }
