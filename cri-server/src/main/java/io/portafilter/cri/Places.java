@@ -64,7 +64,7 @@ record Places(Path root, Path state, CgroupDriver driver, String cgroupParent) {
     /** The cgroup of a pod that names none: one of our own, which we remove. systemd's pods have none. */
     Optional<String> ownPodCgroup(String podId) {
         return switch (driver) {
-            case CGROUPFS -> Optional.of(cgroupParent + "/pod" + podId);
+            case CGROUPFS -> Optional.of(podCgroup(podId));
             case SYSTEMD -> Optional.empty();
         };
     }
@@ -72,9 +72,13 @@ record Places(Path root, Path state, CgroupDriver driver, String cgroupParent) {
     /** The cgroup of a pod's own process or of a container, below the parent that was asked for. */
     String cgroup(String askedParent, String podId, String id) {
         return switch (driver) {
-            case CGROUPFS -> (askedParent.isEmpty() ? cgroupParent + "/pod" + podId : askedParent) + "/" + id;
+            case CGROUPFS -> (askedParent.isEmpty() ? podCgroup(podId) : askedParent) + "/" + id;
             case SYSTEMD -> slice(askedParent.isEmpty() ? cgroupParent : askedParent) + "/portafilter-" + id + ".scope";
         };
+    }
+
+    private String podCgroup(String podId) {
+        return cgroupParent + "/pod" + podId;
     }
 
     private static String slice(String parent) {

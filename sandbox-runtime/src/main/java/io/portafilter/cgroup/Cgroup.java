@@ -9,7 +9,8 @@ import java.util.Map;
  * A control group: the processes of one container, what they may use and what they used.
  *
  * <p>Its path means the same cgroup in every hierarchy that it has a part in. Objects hold nothing open; several may
- * stand for the same cgroup, but one may not know of what another has changed since: ask for a new one. Errors are {@link CgroupRefusal} and {@link io.portafilter.linux.KernelException}.
+ * stand for the same cgroup, but one may not know of what another has changed since: ask for a new one. Errors are
+ * {@link CgroupRefusal} and {@link io.portafilter.linux.KernelException}.
  */
 public sealed interface Cgroup permits CgroupV1, CgroupV2 {
     /**
