@@ -1,10 +1,7 @@
 package io.portafilter.e2e.bench;
 
-import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.ExecSyncRequest;
 import io.portafilter.cri.v1.ListImagesRequest;
-import io.portafilter.cri.v1.RemoveContainerRequest;
-import io.portafilter.cri.v1.StartContainerRequest;
 import io.portafilter.cri.v1.VersionRequest;
 import io.portafilter.e2e.Container;
 import io.portafilter.e2e.ContainerFixture;
@@ -73,7 +70,6 @@ public final class Bench {
         all.put("exec-sync", b -> b.execs("exec-sync", Duration.ZERO, BLOCK));
         all.put("exec-isolated", b -> b.execs("exec-isolated", QUIET, ISOLATED_BLOCK));
         all.put("sandbox", Bench::sandbox);
-        all.put("create-start", b -> b.calls("create-start", CriCalls::createAndStart));
         all.put("create", b -> b.calls("create", CriCalls::create));
         all.put("stop", b -> b.calls("stop", CriCalls::stop));
         all.put("remove", b -> b.calls("remove", CriCalls::remove));
@@ -117,7 +113,7 @@ public final class Bench {
         return (System.nanoTime() - begin) / 1e6;
     }
 
-    private static void quiet(Duration quiet) {
+    static void quiet(Duration quiet) {
         if (!quiet.isZero()) {
             LockSupport.parkNanos(quiet.toNanos());
         }
@@ -152,43 +148,23 @@ public final class Bench {
                 .resources(r -> r.setCpuShares(512));
     }
 
-    /** CreateContainer and StartContainer at the client, against {@code run --detach} of the peers. */
+    /** CreateContainer and StartContainer at the client, against {@code run --detach} of runc and crun, and containerd. */
     private void starts(String name, Duration quiet, int block) {
         try (PortafilterServer server = server()) {
-            Pod pod = PodFixture.pod(server).run();
-            Measured ours = n -> starts(server, pod, n, quiet);
-            Measured warmUp = n -> starts(server, pod, n, Duration.ZERO);
-            var _ = warmUp.times(WARM_UP);
-            List<OciPeer> peers = peers(server, pod, List.of("runc", "crun"));
+            CriCalls ours = new CriCalls(server, image);
+            var _ = ours.createAndStart(WARM_UP, Duration.ZERO);
+            List<OciPeer> peers = peers(server, ours.pod(), List.of("runc", "crun"));
             try {
                 Map<String, Measured> measured = new LinkedHashMap<>();
                 peers.forEach(peer -> measured.put(peer.name(), n -> peer.run(n, quiet)));
-                alternate(name, block, ours, measured);
+                withContainerd(containerd -> {
+                    containerd.ifPresent(peer -> measured.put("containerd", n -> peer.createAndStart(n, quiet)));
+                    alternate(name, block, n -> ours.createAndStart(n, quiet), measured);
+                });
             } finally {
                 peers.forEach(OciPeer::close);
             }
         }
-    }
-
-    private List<Double> starts(PortafilterServer server, Pod pod, int times, Duration quiet) {
-        var runtime = server.cri();
-        List<Double> all = new ArrayList<>();
-        for (int i = 0; i < times; i++) {
-            CreateContainerRequest request = fixture(pod, image).request();
-            quiet(quiet);
-            long begin = System.nanoTime();
-            String id = runtime.runtime().createContainer(request).getContainerId();
-            var _ = runtime.runtime()
-                    .startContainer(StartContainerRequest.newBuilder()
-                            .setContainerId(id)
-                            .build());
-            all.add((System.nanoTime() - begin) / 1e6);
-            var _ = runtime.runtime()
-                    .removeContainer(RemoveContainerRequest.newBuilder()
-                            .setContainerId(id)
-                            .build());
-        }
-        return all;
     }
 
     private static List<Double> execs(PortafilterServer server, ExecSyncRequest request, int times, Duration quiet) {
@@ -298,7 +274,7 @@ public final class Bench {
         try (Containerd containerd = Containerd.started(pauseImage)) {
             var _ = containerd.cri().pull(image);
             CriCalls peer = new CriCalls(containerd, image);
-            var _ = peer.createAndStart(PEER_WARM_UP);
+            var _ = peer.createAndStart(PEER_WARM_UP, Duration.ZERO);
             measure.accept(Optional.of(peer));
         }
     }
