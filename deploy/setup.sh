@@ -185,7 +185,7 @@ server_class_path() {
 # the directives give it the second compiler to itself. Java tells on stdout that it has read them, but for
 # -DisplayVMOutput; its warnings go to stderr, as stdout is the containers'.
 #
-# A young generation of 4 MiB instead of 1 costs 3 MB and saves nine of ten collections, each of which stops a launch
+# A young generation of 4 MiB instead of 1 costs 3 MB and saves two of three collections, each of which stops a launch
 # for half a millisecond. Compiling earlier (CompileThresholdScaling=0.2) halves the time of a young server's launches
 # and costs 13 MB for good: not done.
 #
