@@ -470,10 +470,7 @@ public final class ContainerLaunch implements AutoCloseable {
 
     /** {@link Cgroup#apply(CgroupLimits, Runnable)} on its cgroup. */
     public void limit(CgroupLimits limits, Runnable commit) {
-        cgroup.apply(limits, () -> {
-            host.tellSystemd(cgroup.path(), limits);
-            commit.run();
-        });
+        host.limit(cgroup, limits, commit);
     }
 
     /** Compares what the kernel says of the waiting process with the plan; throws with the exact difference. */

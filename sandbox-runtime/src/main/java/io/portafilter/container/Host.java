@@ -121,15 +121,15 @@ public final class Host implements AutoCloseable {
 
     /** {@link Cgroup#apply(CgroupLimits, Runnable)} on a cgroup that {@link #makeCgroup} made. */
     public void limit(String path, CgroupLimits limits, Runnable commit) {
-        Cgroup.at(cgroups, path).apply(limits, () -> {
-            tellSystemd(path, limits);
-            commit.run();
-        });
+        limit(Cgroup.at(cgroups, path), limits, commit);
     }
 
-    /** Lets systemd know of limits that were written. */
-    void tellSystemd(String path, CgroupLimits limits) {
-        scopes.ifPresent(each -> each.update(path, limits));
+    /** The same; systemd, if it made the cgroup, knows of the limits afterwards. */
+    void limit(Cgroup cgroup, CgroupLimits limits, Runnable commit) {
+        cgroup.apply(limits, () -> {
+            scopes.ifPresent(each -> each.update(cgroup.path(), limits));
+            commit.run();
+        });
     }
 
     private static LaunchFacts facts(CgroupHierarchy cgroups) {
