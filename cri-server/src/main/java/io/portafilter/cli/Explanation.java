@@ -186,14 +186,18 @@ final class Explanation {
         List<String> how = new ArrayList<>();
         how.add(mount.recursiveReadOnly() ? "recursively read-only" : mount.readOnly() ? "read-only" : "writable");
         how.add(mount.propagation().name().toLowerCase(Locale.ROOT).replace('_', ' '));
-        if (mount.idMapped()) {
-            how.add("id-mapped");
-        }
+        mount.ids()
+                .map(ids -> "id-mapped (uids " + lines(ids.uidMapText()) + "; gids " + lines(ids.gidMapText()) + ")")
+                .ifPresent(how::add);
         mount.restrictions().stream()
                 .map(MountRequest.Restriction::option)
                 .sorted()
                 .forEach(how::add);
         return mount.containerPath() + " from " + mount.hostPath() + ", " + String.join(", ", how);
+    }
+
+    private static String lines(String map) {
+        return map.strip().replace("\n", ", ");
     }
 
     private void limits(CgroupLimits limits) {

@@ -60,7 +60,7 @@ final class ContainerRequests {
                 StopSignals.effective(config.getStopSignal(), image.stopSignal()),
                 namespaces(security, pod),
                 security(security, pod, image, profiles),
-                MountRequests.of(config, pod, files),
+                MountRequests.of(config, files),
                 DeviceRequest.of(config),
                 ResourceRequests.limits(
                         "config.linux.resources", config.getLinux().getResources(), security.getPrivileged()),

@@ -4,12 +4,14 @@ import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.shown;
 import static io.portafilter.cri.CriException.unsupported;
 
+import io.grpc.Status;
 import io.portafilter.container.MountRequest;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.Mount;
 import io.portafilter.cri.v1.MountPropagation;
 import io.portafilter.rootfs.Propagation;
-import io.portafilter.security.IdMappings;
+import io.portafilter.security.SecurityRefusal;
+import io.portafilter.security.VolumeIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -25,11 +27,11 @@ final class MountRequests {
     private MountRequests() {}
 
     /** The volumes in the request's order, then the runtime's own where no volume is. */
-    static List<MountRequest> of(ContainerConfig config, PodSpec pod, PodFiles files) {
+    static List<MountRequest> of(ContainerConfig config, PodFiles files) {
         List<MountRequest> mounts = new ArrayList<>();
         Set<String> covered = new HashSet<>();
         for (int i = 0; i < config.getMountsCount(); i++) {
-            MountRequest mount = mount("config.mounts[" + i + "]", config.getMounts(i), pod);
+            MountRequest mount = mount("config.mounts[" + i + "]", config.getMounts(i));
             if (!covered.add(mount.containerPath())) {
                 throw invalid(
                         "config.mounts[" + i + "].container_path",
@@ -45,7 +47,7 @@ final class MountRequests {
         return mounts;
     }
 
-    private static MountRequest mount(String field, Mount mount, PodSpec pod) {
+    private static MountRequest mount(String field, Mount mount) {
         if (mount.hasImage() || !mount.getImageSubPath().isEmpty()) {
             throw unsupported(
                     field + ".image",
@@ -70,7 +72,7 @@ final class MountRequests {
                 mount.getReadonly(),
                 mount.getRecursiveReadOnly(),
                 propagation,
-                idMapped(field + ".uidMappings", mount, pod),
+                ids(field, mount),
                 restrictions(field + ".mount_options", mount));
     }
 
@@ -87,20 +89,19 @@ final class MountRequests {
         return restrictions;
     }
 
-    /** A volume is mapped as its pod is, or not at all. */
-    private static boolean idMapped(String field, Mount mount, PodSpec pod) {
+    /** Mapped exactly as it says, whatever the pod's own mapping is. */
+    private static Optional<VolumeIds> ids(String field, Mount mount) {
         if (mount.getUidMappingsCount() + mount.getGidMappingsCount() == 0) {
-            return false;
+            return Optional.empty();
         }
-        IdMappings ids = new IdMappings(
-                PodRequests.mappings(mount.getUidMappingsList()), PodRequests.mappings(mount.getGidMappingsList()));
-        if (!pod.ids().equals(Optional.of(ids))) {
-            throw invalid(
-                    field,
-                    "and gidMappings differ from the pod's user namespace",
-                    "repeat those of userns_options, or leave them out");
+        try {
+            return Optional.of(new VolumeIds(
+                    PodRequests.mappings(mount.getUidMappingsList()),
+                    PodRequests.mappings(mount.getGidMappingsList())));
+        } catch (SecurityRefusal e) {
+            throw new CriException(
+                    Status.Code.INVALID_ARGUMENT, field + ".uidMappings and .gidMappings", e.asked(), e.cure(), e);
         }
-        return true;
     }
 
     private static Propagation propagation(String field, Mount mount) {

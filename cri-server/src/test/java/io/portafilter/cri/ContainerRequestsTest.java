@@ -275,11 +275,48 @@ class ContainerRequestsTest {
                         .setRecursiveReadOnly(true)
                         .setPropagation(MountPropagation.PROPAGATION_HOST_TO_CONTAINER));
         refuses("propagation", b -> mount(b).setPropagationValue(9));
+    }
+
+    @Test
+    void aVolumesIdsAreMappedAsItSaysWhateverThePodsAre() {
+        IDMapping some =
+                IDMapping.newBuilder().setContainerId(5).setHostId(70_000).build();
+        IDMapping ten = some.toBuilder().setLength(10).build();
+        IDMapping more =
+                ten.toBuilder().setContainerId(15).setHostId(-2).setLength(1).build();
+
+        assertThat(spec(b -> mount(b).addUidMappings(ten).addUidMappings(more).addGidMappings(ten))
+                        .mounts()
+                        .getFirst()
+                        .ids())
+                .hasValueSatisfying(ids -> {
+                    assertThat(ids.uidMapText()).isEqualTo("5 70000 10\n15 4294967294 1\n");
+                    assertThat(ids.gidMapText()).isEqualTo("5 70000 10\n");
+                });
+        assertThat(spec(b -> mount(b)).mounts().getFirst().ids()).isEmpty();
+
+        refuses("gidMappings", b -> mount(b).addUidMappings(ten));
+        refuses("uidMappings", b -> mount(b).addGidMappings(ten));
+        refuses("0 ids", b -> mount(b).addUidMappings(some).addGidMappings(ten));
         refuses(
-                "uidMappings",
-                b -> mount(b).addUidMappings(
-                                IDMapping.newBuilder().setHostId(65536).setLength(65536))
-                        .addGidMappings(IDMapping.newBuilder().setHostId(65536).setLength(65536)));
+                "out of range",
+                b -> mount(b).addUidMappings(ten.toBuilder().setHostId(-1)).addGidMappings(ten));
+        refuses(
+                "the same id",
+                b -> mount(b).addUidMappings(ten)
+                        .addUidMappings(ten.toBuilder().setContainerId(14).setHostId(0))
+                        .addGidMappings(ten));
+        refuses(
+                "the same id",
+                b -> mount(b).addUidMappings(ten)
+                        .addGidMappings(ten)
+                        .addGidMappings(ten.toBuilder().setContainerId(0).setLength(1)));
+        refuses("lines of", b -> {
+            Mount.Builder mount = mount(b).addGidMappings(ten);
+            for (int i = 0; i < 400; i++) {
+                mount.addUidMappings(ten.toBuilder().setContainerId(i * 100).setHostId(i * 100));
+            }
+        });
     }
 
     // ---- resources

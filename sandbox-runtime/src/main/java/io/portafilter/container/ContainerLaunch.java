@@ -27,6 +27,7 @@ import io.portafilter.rootfs.VolumeMount;
 import io.portafilter.rootfs.VolumeOptions;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.ImageAccounts;
+import io.portafilter.security.VolumeIds;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -173,7 +174,7 @@ public final class ContainerLaunch implements AutoCloseable {
             undo.add(points::close);
             undo.add(points::removeMade);
             ContainerPlan plan =
-                    decided.withTargets(prepareMounts(decided, points, podMonitor, devices, descriptors, undo));
+                    decided.withTargets(prepareMounts(host, decided, points, podMonitor, devices, descriptors, undo));
             points.ensureDirectory(plan.workingDirectory());
             if (plan.security().readOnlyRootfs()) {
                 DetachedMount.setReadOnly(root);
@@ -357,7 +358,13 @@ public final class ContainerLaunch implements AutoCloseable {
     /** Opens what is to be mounted and finds the places for it, before anything is attached. */
     @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
     private static List<String> prepareMounts(
-            ContainerPlan plan, MountPoints points, Monitor pod, Fd devices, Descriptors descriptors, Rollback undo) {
+            Host host,
+            ContainerPlan plan,
+            MountPoints points,
+            Monitor pod,
+            Fd devices,
+            Descriptors descriptors,
+            Rollback undo) {
         List<String> targets = new ArrayList<>();
         for (MountPlan mount : plan.mounts()) {
             targets.add(
@@ -371,7 +378,7 @@ public final class ContainerLaunch implements AutoCloseable {
                         case MountPlan.CgroupView(String target, int index) ->
                             points.addTree(target, descriptors.at(Slot.of(Slot.Role.CGROUP_VIEW, index)));
                         case MountPlan.Prepared(String target, int index) -> {
-                            VolumeMount volume = open(plan.prepared().get(index), pod);
+                            VolumeMount volume = open(plan, plan.prepared().get(index), pod, host);
                             undo.add(volume::removeCreated);
                             descriptors.give(Slot.of(Slot.Role.MOUNT, index), volume.mount());
                             yield points.addVolume(target, volume);
@@ -406,7 +413,7 @@ public final class ContainerLaunch implements AutoCloseable {
 
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
-    private static VolumeMount open(MountRequest mount, Monitor pod) {
+    private static VolumeMount open(ContainerPlan plan, MountRequest mount, Monitor pod, Host host) {
         VolumeOptions options = new VolumeOptions(
                 mount.readOnly(),
                 mount.recursiveReadOnly(),
@@ -414,11 +421,18 @@ public final class ContainerLaunch implements AutoCloseable {
                 mount.restrictions().contains(MountRequest.Restriction.NOSUID),
                 mount.restrictions().contains(MountRequest.Restriction.NODEV),
                 mount.restrictions().contains(MountRequest.Restriction.NOEXEC));
-        if (!mount.idMapped()) {
+        if (mount.ids().isEmpty()) {
             return VolumeMount.open(mount.hostPath(), options, Optional.empty());
         }
-        try (Fd userNamespace = pod.podNamespace("user")) {
-            return VolumeMount.open(mount.hostPath(), options, Optional.of(userNamespace));
+        if (mount.ids().equals(plan.ids().map(VolumeIds::of))) {
+            try (Fd userNamespace = pod.podNamespace("user")) {
+                return VolumeMount.open(mount.hostPath(), options, Optional.of(userNamespace));
+            }
+        }
+        // the mount keeps the mapping when the namespace has gone
+        try (HeldUserNamespace own =
+                HeldUserNamespace.open(host.launcher(), mount.ids().get())) {
+            return VolumeMount.open(mount.hostPath(), options, Optional.of(own.descriptor()));
         }
     }
 

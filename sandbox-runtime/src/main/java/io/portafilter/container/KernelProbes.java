@@ -25,7 +25,9 @@ import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcStatus;
 import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.rootfs.MountTrial;
+import io.portafilter.security.IdMapping;
 import io.portafilter.security.SeccompProgram;
+import io.portafilter.security.VolumeIds;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -52,6 +54,8 @@ public final class KernelProbes {
             Capability.CAP_SETUID,
             Capability.CAP_SYS_ADMIN,
             Capability.CAP_SYS_PTRACE);
+
+    private static final int POD_IDS = 65536;
 
     private static final String NEWER = "use a newer kernel";
     private static final String BUILT_IN =
@@ -168,8 +172,14 @@ public final class KernelProbes {
                 () -> TrialProcess.run(launcher, TrialProgram.unshare(kind, flag)));
     }
 
+    /** What a pod may have: {@value #POD_IDS} ids, its root the first of the range. */
+    private VolumeIds podIds() {
+        List<IdMapping> line = List.of(new IdMapping(0, firstHostId, POD_IDS));
+        return new VolumeIds(line, line);
+    }
+
     private void userNamespace() {
-        try (TrialUserNamespace namespace = TrialUserNamespace.open(launcher, firstHostId)) {
+        try (HeldUserNamespace namespace = HeldUserNamespace.open(launcher, podIds())) {
             var _ = Kernel.fstat(namespace.descriptor());
         }
     }
@@ -222,7 +232,7 @@ public final class KernelProbes {
                 "pods with hostUsers: false are refused by kubelet",
                 "put root on ext4, xfs or btrfs; " + NEWER + " (Linux 5.19)",
                 () -> {
-                    try (TrialUserNamespace namespace = TrialUserNamespace.open(launcher, firstHostId)) {
+                    try (HeldUserNamespace namespace = HeldUserNamespace.open(launcher, podIds())) {
                         MountTrial.idMappedOverlay(root, namespace.descriptor(), firstHostId);
                     }
                 });

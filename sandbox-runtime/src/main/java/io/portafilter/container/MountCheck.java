@@ -140,6 +140,7 @@ final class MountCheck {
         if (asked.readOnly()) {
             same("read-only " + target, true, found.isReadOnly());
         }
+        same("idmapped " + target, asked.ids().isPresent(), found.options().contains("idmapped"));
         restrictions(asked, found);
         for (MountInfo mount : mounts) {
             if (mount.parentId() == found.id() && isBelow(mount.mountPoint(), found.mountPoint())) {

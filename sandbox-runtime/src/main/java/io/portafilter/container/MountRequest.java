@@ -1,8 +1,10 @@
 package io.portafilter.container;
 
 import io.portafilter.rootfs.Propagation;
+import io.portafilter.security.VolumeIds;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -13,7 +15,7 @@ import java.util.Set;
  * @param readOnly the mount itself is read-only
  * @param recursiveReadOnly so are the mounts below it
  * @param propagation whether later mounts pass in or out
- * @param idMapped owners on the disk are ids of the pod's user namespace, which it must have: a file of 0 is its root's
+ * @param ids whose the owners on the disk are; absent: they are the host's ids
  * @param restrictions what is not allowed in it and in the mounts below it
  */
 public record MountRequest(
@@ -22,7 +24,7 @@ public record MountRequest(
         boolean readOnly,
         boolean recursiveReadOnly,
         Propagation propagation,
-        boolean idMapped,
+        Optional<VolumeIds> ids,
         Set<Restriction> restrictions) {
 
     /** A flag of a mount ({@code mount(8)}). */
@@ -47,6 +49,6 @@ public record MountRequest(
     /** A volume whose owners on the disk are the host's ids. */
     public MountRequest(
             String containerPath, Path hostPath, boolean readOnly, boolean recursiveReadOnly, Propagation propagation) {
-        this(containerPath, hostPath, readOnly, recursiveReadOnly, propagation, false, Set.of());
+        this(containerPath, hostPath, readOnly, recursiveReadOnly, propagation, Optional.empty(), Set.of());
     }
 }

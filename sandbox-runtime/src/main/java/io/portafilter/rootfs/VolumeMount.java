@@ -214,7 +214,14 @@ public final class VolumeMount implements AutoCloseable {
             if (userNamespace.isPresent() && e.is(Errno.EINVAL)) {
                 throw new MountRefusal(
                         "volume source " + source + ": its file system" + typeOf(source, mount)
-                                + " cannot map ids; use another file system, or run the pod without a user namespace",
+                                + " cannot map ids; use another file system, or ask for no mappings"
+                                + " (a pod without a user namespace needs none)",
+                        e);
+            }
+            if (userNamespace.isPresent() && e.is(Errno.EPERM)) {
+                throw new MountRefusal(
+                        "volume source " + source + ": its ids are mapped already where it is mounted on this host,"
+                                + " and the kernel maps them once; use a mount of it without a mapping",
                         e);
             }
             throw e;

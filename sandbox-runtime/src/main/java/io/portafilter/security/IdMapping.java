@@ -46,6 +46,15 @@ public record IdMapping(long containerId, long hostId, long length) {
         return containerId + " " + hostId + " " + length + "\n";
     }
 
+    /** Whether an id of it, inside or outside, is one of the other's too. */
+    boolean overlaps(IdMapping other) {
+        return overlap(containerId, other.containerId, other.length) || overlap(hostId, other.hostId, other.length);
+    }
+
+    private boolean overlap(long first, long otherFirst, long otherLength) {
+        return first < otherFirst + otherLength && otherFirst < first + length;
+    }
+
     /** The last id inside. */
     long lastContainerId() {
         return containerId + length - 1;

@@ -1,5 +1,6 @@
 package io.portafilter.rootfs;
 
+import static io.portafilter.linux.LinuxConstants.MOVE_MOUNT_F_EMPTY_PATH;
 import static io.portafilter.rootfs.RootfsFixture.in;
 import static io.portafilter.rootfs.RootfsFixture.mode;
 import static io.portafilter.rootfs.RootfsFixture.optionsOf;
@@ -9,6 +10,7 @@ import static io.portafilter.rootfs.UserNamespaceFixture.FIRST_HOST_ID;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -237,6 +239,21 @@ class VolumeMountTest {
                     .isInstanceOf(MountRefusal.class)
                     .hasMessageContaining("/proc/sys")
                     .hasMessageContaining("(proc)");
+        }
+    }
+
+    @Test
+    void saysThatOwnersAreMappedAlready() throws IOException {
+        Path place = Files.createDirectory(directory.resolve("mapped"));
+        try (UserNamespaceFixture users = new UserNamespaceFixture();
+                VolumeMount mapped = VolumeMount.open(volume, VolumeOptions.DEFAULT, Optional.of(users.descriptor()))) {
+            Kernel.moveMount(mapped.mount(), "", Fd.CWD, place.toString(), MOVE_MOUNT_F_EMPTY_PATH);
+            mounted = Optional.of(place);
+
+            assertThatThrownBy(() -> openMapped(place, users))
+                    .isInstanceOf(MountRefusal.class)
+                    .hasMessageContaining(place.toString())
+                    .hasMessageContaining("mapped already");
         }
     }
 

@@ -9,35 +9,29 @@ import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.launch.Launcher;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
+import io.portafilter.security.VolumeIds;
 
-/** A user namespace with the 65536 ids of a pod, which a process holds until this is closed. */
-final class TrialUserNamespace implements AutoCloseable {
-    private static final int IDS = 65536;
-
+/** A user namespace of any mapping, which a process holds until this is closed. */
+final class HeldUserNamespace implements AutoCloseable {
     private final TrialProcess holder;
     private final Fd descriptor;
 
-    private TrialUserNamespace(TrialProcess holder, Fd descriptor) {
+    private HeldUserNamespace(TrialProcess holder, Fd descriptor) {
         this.holder = holder;
         this.descriptor = descriptor;
     }
 
-    /**
-     * Makes it.
-     *
-     * @param firstHostId what its root is on the host
-     */
+    /** Makes it. */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns them, or they are closed here
-    static TrialUserNamespace open(Launcher launcher, long firstHostId) {
+    static HeldUserNamespace open(Launcher launcher, VolumeIds ids) {
         TrialProcess holder =
                 TrialProcess.start(launcher, TrialProgram.unshare("user", CLONE_NEWUSER), new Descriptors());
         try {
             holder.awaitWorked();
-            String map = "0 " + firstHostId + " " + IDS + "\n";
-            write(holder, "uid_map", map);
-            write(holder, "gid_map", map);
-            return new TrialUserNamespace(
+            write(holder, "uid_map", ids.uidMapText());
+            write(holder, "gid_map", ids.gidMapText());
+            return new HeldUserNamespace(
                     holder, Kernel.open("/proc/" + holder.pid() + "/ns/user", O_RDONLY | O_CLOEXEC));
         } catch (RuntimeException e) {
             holder.close();
