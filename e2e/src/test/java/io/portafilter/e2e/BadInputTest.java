@@ -120,12 +120,15 @@ class BadInputTest {
                 "recursive_read_only",
                 c -> c.mount(volume, "/data")
                         .configure(b -> b.getMountsBuilder(0).setRecursiveReadOnly(true)));
-        refusedContainer(
-                "recursive_read_only",
-                c -> c.readOnlyMount(volume, "/data")
-                        .configure(b -> b.getMountsBuilder(0)
-                                .setRecursiveReadOnly(true)
-                                .setPropagation(MountPropagation.PROPAGATION_BIDIRECTIONAL)));
+        for (MountPropagation propagation :
+                List.of(MountPropagation.PROPAGATION_HOST_TO_CONTAINER, MountPropagation.PROPAGATION_BIDIRECTIONAL)) {
+            refusedContainer(
+                    "recursive_read_only",
+                    c -> c.readOnlyMount(volume, "/data")
+                            .configure(b -> b.getMountsBuilder(0)
+                                    .setRecursiveReadOnly(true)
+                                    .setPropagation(propagation)));
+        }
         refusedContainer("container_path", c -> c.mount(volume, "relative/path"));
         refusedContainer("container_path", c -> c.mount(volume, ""));
         refusedContainer("host_path", c -> c.mount(Path.of("relative"), "/data"));
@@ -193,7 +196,19 @@ class BadInputTest {
                                 .setMode(NamespaceMode.POD)
                                 .addUids(mapping(1, 100_000, 65536))
                                 .addGids(mapping(0, 100_000, 65536))));
-        refusedPod("userns_options", p -> userns(p, UserNamespace.newBuilder().setMode(NamespaceMode.CONTAINER)));
+        refusedPod(
+                "userns_options",
+                p -> userns(
+                        p,
+                        UserNamespace.newBuilder()
+                                .setMode(NamespaceMode.POD)
+                                .addUids(mapping(0, 100_000, 1000))
+                                .addUids(mapping(1000, 200_000, 64_536))
+                                .addGids(mapping(0, 100_000, 65536))));
+        for (NamespaceMode mode : List.of(NamespaceMode.CONTAINER, NamespaceMode.TARGET)) {
+            refusedPod(
+                    "userns_options", p -> userns(p, UserNamespace.newBuilder().setMode(mode)));
+        }
         refusedPod("PID namespace", p -> p.userNamespace(100_000).pid(NamespaceMode.NODE));
         refusedPod("IPC namespace", p -> p.userNamespace(100_000).hostIpc());
     }

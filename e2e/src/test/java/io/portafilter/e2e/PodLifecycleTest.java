@@ -948,14 +948,16 @@ class PodLifecycleTest {
         var container = live.pod()
                 .configure(p -> p.getLinuxBuilder()
                         .putSysctls("kernel.shm_rmid_forced", "1")
+                        .putSysctls("fs.mqueue.msg_max", "100")
                         .putSysctls("net.ipv4.ip_unprivileged_port_start", "80"))
                 .run()
                 .container(live.busybox())
                 .idle()
                 .start();
-        assertThat(container.shell(
-                        "cat /proc/sys/kernel/shm_rmid_forced /proc/sys/net/ipv4/ip_unprivileged_port_start"))
-                .isEqualTo("1\n80");
+        assertThat(
+                        container.shell(
+                                "cd /proc/sys; cat kernel/shm_rmid_forced fs/mqueue/msg_max net/ipv4/ip_unprivileged_port_start"))
+                .isEqualTo("1\n100\n80");
     }
 
     @Test
