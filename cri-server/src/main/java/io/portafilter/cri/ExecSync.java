@@ -86,7 +86,12 @@ final class ExecSync {
         }
         ContainerRecord record = lifecycle.record(container);
         if (record.state() != ContainerState.RUNNING) {
-            throw precondition(asked, "the container is " + record.state(), "start it first");
+            throw precondition(
+                    asked,
+                    "the container is " + record.state(),
+                    record.state() == ContainerState.CREATED
+                            ? "start it first"
+                            : "commands run in a running one alone");
         }
         ContainerPlan plan = lifecycle.plan(container);
         LaunchedContainer launched = record.launched().orElseThrow();

@@ -148,9 +148,19 @@ final class StatusInterceptor implements ServerInterceptor {
             super.close(
                     generated
                             ? Status.UNIMPLEMENTED.withDescription(
-                                    method + ": this version of Portafilter does not offer this call")
+                                    method + ": this version of Portafilter does not offer this call" + instead())
                             : status,
                     trailers);
+        }
+
+        /** What serves meanwhile, for those whom a person calls by hand. */
+        private String instead() {
+            return switch (method) {
+                case "Exec" -> "; ExecSync, as in crictl exec -s, runs a command without a terminal";
+                case "Attach" -> "; what the container writes is in its log, as in crictl logs -f";
+                case "GetContainerEvents" -> "; the calls that list tell every state";
+                default -> "";
+            };
         }
     }
 }

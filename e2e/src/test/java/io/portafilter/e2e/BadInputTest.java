@@ -22,6 +22,7 @@ import io.portafilter.cri.v1.UserNamespace;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
@@ -331,7 +332,9 @@ class BadInputTest {
         container.start();
         var _ = container.awaitExit();
         assertThat(Refusal.of(container::start).code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
-        assertThat(Refusal.of(() -> container.exec("true")).code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+        Refusal ended = Refusal.of(() -> container.exec("true"));
+        assertThat(ended.code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+        assertThat(ended.message()).contains("EXITED").doesNotContain("start it");
         Container running = pod.container(image).idle().start();
         Refusal none = Refusal.of(() -> live.cri()
                 .runtime()
@@ -355,7 +358,7 @@ class BadInputTest {
         Refusal refusal = Refusal.of(() -> live.cri().runtime().exec(ExecRequest.getDefaultInstance()));
         assertThat(refusal.code()).isIn(Status.Code.UNIMPLEMENTED, Status.Code.NOT_FOUND, Status.Code.INVALID_ARGUMENT);
         if (refusal.code() == Status.Code.UNIMPLEMENTED) {
-            assertThat(refusal.message()).contains("Exec");
+            assertThat(refusal.message()).contains("Exec").contains("crictl exec -s");
         }
     }
 
@@ -385,10 +388,30 @@ class BadInputTest {
     void aFileThatIsNotExecutableIsToldFromOneThatIsMissing() {
         Pod pod = live.pod().run();
         assertThat(failure(pod.container(image).command("/etc/passwd"))).containsIgnoringCase("permission denied");
-        assertThat(failure(pod.container(image).command("not-in-any-path"))).contains("not-in-any-path");
+        assertThat(failure(pod.container(image).command("not-in-any-path")))
+                .isEqualTo(
+                        "execute not-in-any-path: No such file or directory (ENOENT) in the container's PATH, which is"
+                                + " /bin:/usr/bin:/sbin:/usr/sbin");
         assertThat(failure(pod.container(image).command("/tmp"))).containsIgnoringCase("permission denied");
         assertThat(failure(pod.container(image).idle().workingDirectory("/etc/passwd")))
                 .contains("/etc/passwd is a file");
+    }
+
+    @Test
+    void aMissingInterpreterIsToldFromAMissingFile() throws IOException {
+        Path programs = live.directory("programs");
+        Files.writeString(programs.resolve("script"), "#!/opt/no-such-shell -e\n");
+        assertThat(programs.resolve("script").toFile().setExecutable(true, false))
+                .isTrue();
+        // Dynamically linked, and the image has no loader.
+        Files.copy(Path.of("/bin/true"), programs.resolve("linked"), StandardCopyOption.COPY_ATTRIBUTES);
+        Pod pod = live.pod().run();
+        assertThat(failure(pod.container(image).mount(programs, "/programs").command("/programs/script")))
+                .contains("/programs/script")
+                .contains("has the file, but not the interpreter that it names, /opt/no-such-shell");
+        assertThat(failure(pod.container(image).mount(programs, "/programs").command("/programs/linked")))
+                .contains("not the interpreter that it names, /lib");
+        assertThat(failure(pod.container(image).command("/programs/script"))).doesNotContain("has the file");
     }
 
     private static String failure(ContainerFixture fixture) {

@@ -100,8 +100,21 @@ record CgroupDirectory(String path) {
                 Kernel.writeText(opened, value);
             }
         } catch (KernelException e) {
-            throw new CgroupRefusal("writing \"" + writing + "\" to " + path + "/" + file + ": " + e.errno(), e);
+            throw new CgroupRefusal(
+                    "writing \"" + writing + "\" to " + path + "/" + file + ": " + e.errno() + whatThereIs(file), e);
         }
+    }
+
+    /** A cpuset is a part of its parent's ({@code cpuset(7)}); where that ends no error of the kernel says. */
+    private String whatThereIs(String file) {
+        if (!file.equals("cpuset.cpus") && !file.equals("cpuset.mems")) {
+            return "";
+        }
+        CgroupDirectory parent = new CgroupDirectory(path.substring(0, path.lastIndexOf('/')));
+        return parent.readIfPresent(file + ".effective") // v2
+                .or(() -> parent.readIfPresent(file))
+                .map(those -> "; give some of " + those + ", which is what the cgroup above it has")
+                .orElse("");
     }
 
     /** An open control file for writing; the caller closes it. */

@@ -20,6 +20,7 @@ import io.portafilter.linux.ProcessRef;
 import io.portafilter.rootfs.CgroupTree;
 import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.rootfs.DeviceTree;
+import io.portafilter.rootfs.Interpreter;
 import io.portafilter.rootfs.LayerStack;
 import io.portafilter.rootfs.MountPoints;
 import io.portafilter.rootfs.RootPath;
@@ -504,10 +505,10 @@ public final class ContainerLaunch implements AutoCloseable {
      * @throws LaunchException if it cannot be executed; the container has then ended
      */
     public LaunchedContainer execute() {
-        try {
+        try (Fd root = Kernel.open("/proc/" + prepared.init().pid() + "/root", O_PATH | O_DIRECTORY)) {
             Kernel.writeFully(stay, new byte[] {1});
             launch.openGate();
-            launch.status().awaitExecuted(EXECUTE_LIMIT);
+            awaitExecuted(root);
             // In a shared PID namespace others can write to the status pipe by then: the kernel is asked for the
             // process.
             ProcessRef init = plan.pidMode() == PidMode.CONTAINER
@@ -520,6 +521,27 @@ public final class ContainerLaunch implements AutoCloseable {
             throw launch.ended(e);
         } catch (LaunchException e) {
             launch.monitor().kill();
+            throw e;
+        }
+    }
+
+    /** {@code execve(2)} answers ENOENT for a program that is there as well, when its interpreter is not. */
+    private void awaitExecuted(Fd root) {
+        try {
+            launch.status().awaitExecuted(EXECUTE_LIMIT);
+        } catch (LaunchException e) {
+            if (!e.isExecveError(Errno.ENOENT)) {
+                throw e;
+            }
+            for (String candidate : plan.candidates()) {
+                String path = candidate.startsWith("/") ? candidate : plan.workingDirectory() + "/" + candidate;
+                Optional<String> missing = Interpreter.missing(root, path);
+                if (missing.isPresent()) {
+                    throw e.saying(
+                            "execute " + candidate + ": No such file or directory (ENOENT): the container has the"
+                                    + " file, but not the interpreter that it names, " + missing.get());
+                }
+            }
             throw e;
         }
     }

@@ -137,7 +137,28 @@ public final class LaunchStatus implements AutoCloseable {
 
     /** Of several candidates that could not be executed, one that exists says more than those that do not. */
     private Optional<LaunchException> worst() {
-        return failures.stream().max(Comparator.comparingInt(failure -> failure.isExecveError(Errno.ENOENT) ? 0 : 1));
+        Optional<LaunchException> worst =
+                failures.stream().max(Comparator.comparingInt(failure -> isMissing(failure) ? 0 : 1));
+        List<String> candidates = candidates();
+        return candidates.size() > 1
+                ? worst.map(failure -> isMissing(failure) ? LaunchException.notFound(candidates, failure) : failure)
+                : worst;
+    }
+
+    private static boolean isMissing(LaunchException failure) {
+        return failure.isExecveError(Errno.ENOENT) || failure.isExecveError(Errno.ENOTDIR);
+    }
+
+    /** The paths that the program tries to execute, in this order. */
+    private List<String> candidates() {
+        List<String> paths = new ArrayList<>();
+        for (Operation operation : program.operations()) {
+            if (operation.call() == SystemCall.EXECVE
+                    && operation.arguments().getFirst() instanceof Operand.Text(String path)) {
+                paths.add(path);
+            }
+        }
+        return paths;
     }
 
     private StatusRecord next(long end) {

@@ -371,6 +371,7 @@ class CgroupV1Test {
         assertThatThrownBy(() -> cgroup.apply(cpuset("4000")))
                 .isInstanceOf(CgroupRefusal.class)
                 .hasMessageContaining("cpuset.cpus")
+                .hasMessageContaining("give some of 0")
                 .hasMessageContaining("4000");
         assertThat(read("cpuset", "cpuset.cpus")).isEqualTo("0");
     }

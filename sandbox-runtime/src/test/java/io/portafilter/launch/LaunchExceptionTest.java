@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.SystemCall;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class LaunchExceptionTest {
@@ -35,6 +36,28 @@ class LaunchExceptionTest {
         assertThat(failure.isExecveError()).isTrue();
         assertThat(failure.isExecveError(Errno.ENOENT)).isTrue();
         assertThat(failure.isExecveError(Errno.EACCES)).isFalse();
+    }
+
+    @Test
+    void saysWhyAProgramIsNotExecutedInTheWordsOfWhoeverChoseIt() {
+        assertThat(LaunchException.failed(program(), 1, Errno.ENOENT))
+                .hasMessage(
+                        "execute /bin/true: No such file or directory (ENOENT): the container lacks this file, or the"
+                                + " interpreter that the file names");
+        assertThat(LaunchException.failed(program(), 1, Errno.EACCES))
+                .hasMessage(
+                        "execute /bin/true: Permission denied (EACCES): it is not a file that this user may execute");
+        assertThat(LaunchException.failed(program(), 1, Errno.EPERM))
+                .hasMessage("execute /bin/true: Operation not permitted (EPERM)");
+    }
+
+    @Test
+    void namesTheWholeSearchPathWhenNoneOfItsDirectoriesHasTheProgram() {
+        LaunchException last = LaunchException.failed(program(), 1, Errno.ENOENT);
+        assertThat(LaunchException.notFound(List.of("/usr/bin/true", "/bin/true"), last))
+                .hasMessage("execute true: No such file or directory (ENOENT) in the container's PATH, which is"
+                        + " /usr/bin:/bin")
+                .matches(e -> e.isExecveError(Errno.ENOENT));
     }
 
     @Test
