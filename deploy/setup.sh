@@ -303,9 +303,9 @@ train_aot_cache() {
 aot_training() {
   local cache=$1 work server sleeper command served=0 deadline=$((SECONDS + 60)) busybox pattern
   local compiled=(-XX:TieredStopAtLevel=1 -XX:CompileThresholdScaling=0.01)
-  for pattern in $(grep -o '"[a-z][^"]*"' "$tree/deploy/compiler-directives.json" | tr -d '"'); do
+  while read -r pattern; do
     compiled+=("-XX:CompileCommand=exclude,$pattern")
-  done
+  done < <(grep -o '"[a-z][^"]*"' "$tree/deploy/compiler-directives.json" | tr -d '"')
   work=$(mktemp -d) || return 1
   "${jvm[@]}" "${compiled[@]}" "-XX:AOTCacheOutput=$cache.new" -cp "$(server_class_path)" io.portafilter.cli.Main \
     serve --root "$work/root" --state "$work/state" --listen "unix://$work/portafilter.sock" &

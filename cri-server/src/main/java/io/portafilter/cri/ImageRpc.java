@@ -68,8 +68,11 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
     public void streamImages(StreamImagesRequest request, StreamObserver<StreamImagesResponse> answer) {
         ListStream.send(
                 answer,
-                listed(request.getFilter()),
-                items -> StreamImagesResponse.newBuilder().addAllImages(items).build());
+                listed(request.getFilter()).map(Image::toByteString),
+                StreamImagesResponse.IMAGES_FIELD_NUMBER,
+                images -> StreamImagesResponse.newBuilder()
+                        .setUnknownFields(images)
+                        .build());
     }
 
     private Stream<Image> listed(ImageFilter filter) {

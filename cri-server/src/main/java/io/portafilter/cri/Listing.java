@@ -1,15 +1,16 @@
 package io.portafilter.cri;
 
-import io.portafilter.cri.v1.Container;
+import com.google.protobuf.ByteString;
 import io.portafilter.cri.v1.ContainerFilter;
-import io.portafilter.cri.v1.PodSandbox;
 import io.portafilter.cri.v1.PodSandboxFilter;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
+import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Comparator;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
-import java.util.function.ToLongFunction;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
@@ -19,59 +20,59 @@ import java.util.stream.Stream;
 record Listing(Services services) {
 
     /**
-     * The pod sandboxes for which all of the filter holds.
+     * The pod sandboxes for which all of the filter holds: serialised messages of type PodSandbox.
      *
      * @throws CriException INVALID_ARGUMENT when several ids begin as the filter's does; none is no error
      */
-    Stream<PodSandbox> pods(PodSandboxFilter filter) {
-        return newestFirst(chosen(services.podTable(), filter.getId()), pod -> createdAt(record(pod)))
-                .flatMap(pod -> record(pod)
+    Stream<ByteString> pods(PodSandboxFilter filter) {
+        Collection<LivePod> chosen = chosen(services.podTable(), filter.getId());
+        return newestFirst(chosen, pod -> record(pod).map(PodRecord::createdAtNanos))
+                .mapMulti((pod, items) -> record(pod)
                         .filter(record -> CriAnswers.matches(filter, pod, record))
-                        .map(record -> CriAnswers.listed(pod, record))
-                        .stream());
+                        .map(record -> pod.listed().of(record, r -> CriAnswers.listed(pod, r)))
+                        .ifPresent(items));
     }
 
-    /** The containers for which all of the filter holds; as {@link #pods}. */
-    Stream<Container> containers(ContainerFilter filter) {
-        Optional<String> podId = Optional.of(filter.getPodSandboxId()).filter(id -> !id.isEmpty());
-        Optional<LivePod> pod = podId.flatMap(services.podTable()::find);
-        if (podId.isPresent() && pod.isEmpty()) {
-            return Stream.empty();
+    /** The containers for which all of the filter holds, as {@link #pods}: messages of type Container. */
+    Stream<ByteString> containers(ContainerFilter filter) {
+        Collection<LiveContainer> chosen = chosen(services.containerTable(), filter.getId());
+        if (!filter.getPodSandboxId().isEmpty()) {
+            String podId = services.podTable()
+                    .find(filter.getPodSandboxId())
+                    .map(LivePod::id)
+                    .orElse("");
+            chosen = chosen.stream()
+                    .filter(container -> container.podId().equals(podId))
+                    .toList();
         }
-        Stream<LiveContainer> ofPod = chosen(services.containerTable(), filter.getId())
-                .filter(container -> pod.isEmpty() || pod.get().id().equals(container.podId()));
-        return newestFirst(
-                        ofPod,
-                        container -> record(container)
-                                .map(ContainerRecord::createdAtNanos)
-                                .orElse(0L))
-                .flatMap(container -> record(container)
+        return newestFirst(chosen, container -> record(container).map(ContainerRecord::createdAtNanos))
+                .mapMulti((container, items) -> record(container)
                         .filter(record -> CriAnswers.matches(filter, container, record))
-                        .map(record -> CriAnswers.listed(container, record))
-                        .stream());
+                        .map(record -> container.listed().of(record, r -> CriAnswers.listed(container, r)))
+                        .ifPresent(items));
     }
 
-    private static <T> Stream<T> chosen(LiveTable<T> table, String idOrPrefix) {
-        Collection<T> all = idOrPrefix.isEmpty()
+    private static <T> Collection<T> chosen(LiveTable<T> table, String idOrPrefix) {
+        return idOrPrefix.isEmpty()
                 ? table.all()
                 : table.find(idOrPrefix).stream().toList();
-        return all.stream();
     }
 
-    private record Dated<T>(T entry, long createdAt) {}
-
-    /** Sorted at once: a comparison must not change its mind when a record goes. */
-    private static <T> Stream<T> newestFirst(Stream<T> entries, ToLongFunction<T> createdAt) {
-        return entries
-                .map(entry -> new Dated<>(entry, createdAt.applyAsLong(entry)))
-                .sorted(Comparator.<Dated<T>>comparingLong(Dated::createdAt).reversed())
-                .toList()
-                .stream()
-                .map(Dated::entry);
+    private record Dated<T>(T entry, long createdAt) implements Comparable<Dated<T>> {
+        @Override
+        public int compareTo(Dated<T> other) {
+            return Long.compare(other.createdAt, createdAt);
+        }
     }
 
-    private static long createdAt(Optional<PodRecord> record) {
-        return record.map(PodRecord::createdAtNanos).orElse(0L);
+    /** Sorted at once: a comparison must not change its mind when a record goes. One that has none is left out. */
+    private static <T> Stream<T> newestFirst(Collection<T> entries, Function<T, Optional<Long>> createdAt) {
+        List<Dated<T>> dated = new ArrayList<>(entries.size());
+        for (T entry : entries) {
+            createdAt.apply(entry).ifPresent(at -> dated.add(new Dated<>(entry, at)));
+        }
+        Collections.sort(dated);
+        return dated.stream().map(Dated::entry);
     }
 
     private Optional<PodRecord> record(LivePod pod) {

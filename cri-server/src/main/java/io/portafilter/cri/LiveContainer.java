@@ -6,6 +6,7 @@ import io.portafilter.container.Monitor;
 import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
+import io.portafilter.state.ContainerRecord;
 import io.portafilter.streaming.ContainerLog;
 import java.nio.file.Path;
 import java.util.List;
@@ -17,7 +18,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * A container while the server runs: what its record says, and what belongs to its processes. What changes here does so
  * with the container's lock held; readers may look at any time.
  *
- * @see io.portafilter.state.ContainerRecord
+ * @see ContainerRecord
  */
 final class LiveContainer {
 
@@ -28,6 +29,7 @@ final class LiveContainer {
     private final AtomicBoolean stopSignalSent = new AtomicBoolean();
     private final AtomicBoolean killed = new AtomicBoolean();
     private final CompletableFuture<Boolean> exited = new CompletableFuture<>();
+    private final ListItem<ContainerRecord> listed = new ListItem<>();
 
     private volatile Optional<ContainerLaunch> prepared = Optional.empty();
     private volatile Optional<Running> running = Optional.empty();
@@ -121,6 +123,11 @@ final class LiveContainer {
     /** How many of its processes had been killed for want of memory before we killed it; 0 if we did not. */
     long oomKillsBeforeOurs() {
         return oomKillsBeforeOurs;
+    }
+
+    /** What the lists say of it. */
+    ListItem<ContainerRecord> listed() {
+        return listed;
     }
 
     /** Completed when the record says EXITED. */

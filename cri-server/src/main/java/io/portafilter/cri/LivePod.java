@@ -4,12 +4,13 @@ import io.portafilter.container.Monitor;
 import io.portafilter.cri.v1.LinuxPodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
+import io.portafilter.state.PodRecord;
 import java.util.Optional;
 
 /**
  * A pod sandbox while the server runs: what its record says and what watches it.
  *
- * @see io.portafilter.state.PodRecord
+ * @see PodRecord
  */
 final class LivePod {
 
@@ -17,6 +18,7 @@ final class LivePod {
     private final RunPodSandboxRequest request;
     private final PodSpec spec;
     private final PodFiles files;
+    private final ListItem<PodRecord> listed = new ListItem<>();
 
     /** Changed with the pod's lock held; closed when the pause process has ended. */
     private volatile Optional<Watched> watched = Optional.empty();
@@ -62,6 +64,11 @@ final class LivePod {
 
     void resources(LinuxPodSandboxConfig updated) {
         resources = updated;
+    }
+
+    /** What the lists say of it. */
+    ListItem<PodRecord> listed() {
+        return listed;
     }
 
     Optional<Watched> watched() {

@@ -99,8 +99,9 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         reply(
                 answer,
                 ListPodSandboxResponse.newBuilder()
-                        .addAllItems(
-                                new Listing(runtime()).pods(request.getFilter()).toList())
+                        .setUnknownFields(ListItem.repeated(
+                                ListPodSandboxResponse.ITEMS_FIELD_NUMBER,
+                                new Listing(runtime()).pods(request.getFilter()).toList()))
                         .build());
     }
 
@@ -110,8 +111,9 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         ListStream.send(
                 answer,
                 new Listing(runtime()).pods(request.getFilter()),
-                items -> StreamPodSandboxesResponse.newBuilder()
-                        .addAllPodSandboxes(items)
+                StreamPodSandboxesResponse.POD_SANDBOXES_FIELD_NUMBER,
+                pods -> StreamPodSandboxesResponse.newBuilder()
+                        .setUnknownFields(pods)
                         .build());
     }
 
@@ -176,9 +178,11 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         reply(
                 answer,
                 ListContainersResponse.newBuilder()
-                        .addAllContainers(new Listing(runtime())
-                                .containers(request.getFilter())
-                                .toList())
+                        .setUnknownFields(ListItem.repeated(
+                                ListContainersResponse.CONTAINERS_FIELD_NUMBER,
+                                new Listing(runtime())
+                                        .containers(request.getFilter())
+                                        .toList()))
                         .build());
     }
 
@@ -187,8 +191,9 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         ListStream.send(
                 answer,
                 new Listing(runtime()).containers(request.getFilter()),
-                items -> StreamContainersResponse.newBuilder()
-                        .addAllContainers(items)
+                StreamContainersResponse.CONTAINERS_FIELD_NUMBER,
+                containers -> StreamContainersResponse.newBuilder()
+                        .setUnknownFields(containers)
                         .build());
     }
 

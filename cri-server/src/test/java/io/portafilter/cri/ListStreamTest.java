@@ -51,9 +51,10 @@ class ListStreamTest {
                     public void streamImages(StreamImagesRequest request, StreamObserver<StreamImagesResponse> answer) {
                         ListStream.send(
                                 answer,
-                                list.get(),
-                                items -> StreamImagesResponse.newBuilder()
-                                        .addAllImages(items)
+                                list.get().map(Image::toByteString),
+                                StreamImagesResponse.IMAGES_FIELD_NUMBER,
+                                images -> StreamImagesResponse.newBuilder()
+                                        .setUnknownFields(images)
                                         .build());
                     }
                 })
