@@ -2,6 +2,7 @@ package io.portafilter.streaming;
 
 import static io.portafilter.linux.LinuxConstants.O_CREAT;
 import static io.portafilter.linux.LinuxConstants.O_RDWR;
+import static io.portafilter.linux.LinuxConstants.SPLICE_F_NONBLOCK;
 
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.linux.Errno;
@@ -92,15 +93,22 @@ final class LogPosition implements AutoCloseable {
         Kernel.writeFully(file, header);
     }
 
-    /** Moves output from the pipe behind the intent; how much of it there was room for. The caller then clears both. */
+    /**
+     * Moves output from the pipe behind the intent; how much of it there was, and was room for. The caller then clears
+     * both. There may be less than was copied: the pipe is the program's own, which may read from it too.
+     */
     int consume(Fd pipe, int bytes) {
         int done = 0;
         try {
             while (done < bytes) {
-                done += (int) Kernel.splice(pipe, file, bytes - done, 0);
+                int moved = (int) Kernel.splice(pipe, file, bytes - done, SPLICE_F_NONBLOCK);
+                if (moved == 0) {
+                    return done;
+                }
+                done += moved;
             }
         } catch (KernelException e) {
-            if (!e.is(Errno.ENOSPC)) {
+            if (!e.is(Errno.ENOSPC) && !e.is(Errno.EAGAIN)) {
                 throw e;
             }
         }

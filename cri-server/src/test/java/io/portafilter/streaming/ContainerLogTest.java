@@ -1,11 +1,16 @@
 package io.portafilter.streaming;
 
 import static io.portafilter.linux.LinuxConstants.MNT_DETACH;
+import static io.portafilter.linux.LinuxConstants.O_NONBLOCK;
+import static io.portafilter.linux.LinuxConstants.O_RDONLY;
 import static io.portafilter.linux.LinuxConstants.O_RDWR;
+import static io.portafilter.linux.LinuxConstants.POLLIN;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.portafilter.linux.Errno;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
@@ -26,6 +31,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
@@ -446,6 +452,63 @@ class ContainerLogTest {
             assertThat(written + log.droppedRecords() + lines().size()).isEqualTo(100_001);
         } finally {
             Kernel.umount2(small.toString(), MNT_DETACH);
+        }
+    }
+
+    // ---- the program reads from its own pipe (pipe(7): as its owner it may)
+
+    private int consumed(int bytes) {
+        try (LogPosition kept = LogPosition.open(position)) {
+            kept.intend(new LogPosition.Intent(0, 1, 1, 0, bytes, bytes));
+            return assertTimeoutPreemptively(Duration.ofSeconds(5), () -> kept.consume(stdout.read(), bytes));
+        }
+    }
+
+    @Test
+    void whatTheProgramTookBackIsNotWaitedFor() {
+        print(stdout, "four");
+        assertThat(consumed(10)).as("with a writer").isEqualTo(4);
+        print(stdout, "four");
+        stdout.write().close();
+        assertThat(consumed(10)).as("without a writer").isEqualTo(4);
+        assertThat(consumed(10)).as("an empty pipe").isZero();
+    }
+
+    @Test
+    void aProgramThatReadsItsOwnOutputKeepsNoLogFromGoingOnAndEnding() throws InterruptedException {
+        AtomicBoolean over = new AtomicBoolean();
+        ContainerLog log = open();
+        Thread thief = Thread.ofPlatform().start(() -> {
+            try (Fd read = Kernel.open(stdout.read().path(), O_RDONLY | O_NONBLOCK);
+                    Fd kept = Kernel.open(position.toString(), O_RDONLY)) {
+                byte[] some = new byte[100];
+                while (!over.get()) {
+                    // between the copy and its end
+                    if (Kernel.fstat(kept).sizeBytes() > 0) {
+                        steal(read, some);
+                    }
+                }
+            }
+        });
+        for (int i = 0; i < 5_000; i++) {
+            print(stdout, "line " + i + "\n");
+            // so that there is nothing else in the pipe that could be taken instead
+            await(() -> Kernel.poll(stdout.read(), POLLIN, Duration.ZERO) == 0
+                    && position.toFile().length() == 0);
+        }
+        print(stderr, "not stolen\n");
+        await(() -> records().contains("stderr F not stolen"));
+        assertTimeoutPreemptively(Duration.ofSeconds(10), log::finish);
+        over.set(true);
+        thief.join();
+        assertThat(position).isEmptyFile();
+    }
+
+    private static void steal(Fd read, byte[] some) {
+        try {
+            int _ = Kernel.read(read, some, 0, some.length);
+        } catch (KernelException e) {
+            assertThat(e.errno()).isEqualTo(Errno.EAGAIN);
         }
     }
 
