@@ -13,6 +13,7 @@ import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.ImageAccounts;
 import io.portafilter.security.SecurityPlan;
+import io.portafilter.security.SecurityRefusal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -64,6 +65,15 @@ public record ContainerPlan(
     private static final long HARD_OPEN_FILES = 1048576;
     private static final int NAME_BYTES = 15;
 
+    /** Each costs two operations of a program; a search path of more directories is an attack on who makes it. */
+    private static final int MOST_CANDIDATES = 1024;
+
+    /** The kernel's MAX_ARG_STRLEN: an argument or variable with its end (execve(2)). */
+    private static final int LONGEST_TEXT_BYTES = 128 * 1024;
+
+    /** All arguments and variables: what the kernel takes with the usual limit of the stack, a quarter of 8 MiB. */
+    private static final int MOST_TEXT_BYTES = 2 << 20;
+
     /** Copies the lists. */
     public ContainerPlan {
         candidates = List.copyOf(candidates);
@@ -86,6 +96,7 @@ public record ContainerPlan(
 
     private static ContainerPlan of(ContainerRequest asked, SecurityPlan security, LaunchFacts facts) {
         List<String> environment = withHome(asked.environment(), security.user().home());
+        requireExecutable(asked.arguments(), environment);
         boolean cgroupNamespace = facts.bornInCgroup() && !security.privileged();
         List<MountRequest> volumes = asked.mounts().stream()
                 .sorted(Comparator.comparing(MountRequest::containerPath, MountPoints.ORDER))
@@ -123,7 +134,42 @@ public record ContainerPlan(
         return name.length() <= NAME_BYTES ? name : name.substring(0, NAME_BYTES);
     }
 
-    /** {@code execvp(3)}'s search: a name without a slash is looked for in each directory of PATH. */
+    /**
+     * Refuses what execve(2) would, before a program is made of it: an image's variables may have megabytes, and the
+     * server's memory is small.
+     */
+    static void requireExecutable(List<String> arguments, List<String> environment) {
+        long all = bytes("arguments", arguments) + bytes("environment", environment);
+        if (all > MOST_TEXT_BYTES) {
+            throw new SecurityRefusal(
+                    "arguments and environment",
+                    "they have " + all + " bytes, and a program takes no more than " + MOST_TEXT_BYTES,
+                    "make them shorter");
+        }
+    }
+
+    private static long bytes(String field, List<String> texts) {
+        long all = 0;
+        for (String text : texts) {
+            int length = ProgramWriter.utf8Length(text) + 1;
+            if (length > LONGEST_TEXT_BYTES) {
+                // not its text: it may be a secret
+                throw new SecurityRefusal(
+                        field,
+                        "one of them has " + length + " bytes, and a program takes no more than " + LONGEST_TEXT_BYTES
+                                + " in one",
+                        "make it shorter, or mount a file");
+            }
+            all += length + Long.BYTES;
+        }
+        return all;
+    }
+
+    /**
+     * {@code execvp(3)}'s search: a name without a slash is looked for in each directory of PATH.
+     *
+     * @throws SecurityRefusal if there are too many directories
+     */
     static List<String> candidates(String program, List<String> environment) {
         if (program.contains("/")) {
             return List.of(program);
@@ -133,10 +179,17 @@ public record ContainerPlan(
                 .reduce((first, last) -> last)
                 .map(variable -> variable.substring("PATH=".length()))
                 .orElse(DEFAULT_PATH);
-        return Arrays.stream(path.split(":", -1))
+        List<String> candidates = Arrays.stream(path.split(":", -1))
                 .map(directory -> (directory.isEmpty() ? "." : directory) + "/" + program)
                 .distinct()
                 .toList();
+        if (candidates.size() > MOST_CANDIDATES) {
+            throw new SecurityRefusal(
+                    "environment",
+                    "PATH has " + candidates.size() + " directories, more than " + MOST_CANDIDATES,
+                    "shorten it, or give the program's path");
+        }
+        return candidates;
     }
 
     private static List<String> withHome(List<String> environment, String home) {

@@ -26,6 +26,7 @@ record ExecProgram(LaunchProgram program, Slots slots) {
      * @param tasksFiles how many v1 hierarchies the container is in now: an update may have made it part of more
      */
     static ExecProgram of(ContainerPlan plan, int tasksFiles, List<String> arguments) {
+        ContainerPlan.requireExecutable(arguments, plan.environment());
         Slots slots = new Slots.Builder()
                 .add(Role.EXIT_FILE, Role.STATUS, Role.PROGRESS, Role.STDIN, Role.STDOUT_WRITE, Role.STDERR_WRITE)
                 .addMany(Role.TASKS, tasksFiles)

@@ -34,6 +34,8 @@ final class PlanFixture {
     private boolean cgroupV2;
     private boolean noNewPrivileges;
     private OptionalLong uid = OptionalLong.empty();
+    private List<String> arguments = List.of("app", "--serve");
+    private List<String> environment = List.of("PATH=/usr/bin:/bin", "SECRET=x");
     private Optional<SeccompProgram> filter = Optional.of(filter("test", 0x7fff0000));
 
     private PlanFixture() {}
@@ -64,6 +66,16 @@ final class PlanFixture {
 
     PlanFixture runAsUser(long user) {
         uid = OptionalLong.of(user);
+        return this;
+    }
+
+    PlanFixture arguments(String... texts) {
+        arguments = List.of(texts);
+        return this;
+    }
+
+    PlanFixture environment(String... variables) {
+        environment = List.of(variables);
         return this;
     }
 
@@ -120,8 +132,8 @@ final class PlanFixture {
                 "c",
                 "p",
                 "app",
-                List.of("app", "--serve"),
-                List.of("PATH=/usr/bin:/bin", "SECRET=x"),
+                arguments,
+                environment,
                 "/srv",
                 pids,
                 false,
