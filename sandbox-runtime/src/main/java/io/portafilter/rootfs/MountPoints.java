@@ -165,11 +165,7 @@ public final class MountPoints implements AutoCloseable {
      * or gone stays. The root file system is the caller's to remove.
      */
     public void removeMade() {
-        for (Walk.Made one : made.reversed()) {
-            if (one.inVolume()) {
-                remove(one);
-            }
-        }
+        made.reversed().forEach(MountPoints::remove);
     }
 
     private static void remove(Walk.Made one) {

@@ -56,8 +56,8 @@ final class Walk implements AutoCloseable {
      */
     record Tree(Optional<Fd> tree) {}
 
-    /** Something that was made: where, and what. */
-    record Made(Fd parent, String name, boolean isDirectory, boolean inVolume) {}
+    /** Something that was made in a volume: where, and what. */
+    record Made(Fd parent, String name, boolean isDirectory) {}
 
     private record Step(String name, Optional<Fd> opened, boolean isDirectory, boolean inVolume) {}
 
@@ -121,7 +121,7 @@ final class Walk implements AutoCloseable {
         return steps.getLast().isDirectory;
     }
 
-    /** What was made on the way, outermost first; the receiver closes the descriptors. */
+    /** What was made in volumes on the way, outermost first; the receiver closes the descriptors. */
     List<Made> handOverMade() {
         List<Made> all = List.copyOf(made);
         made.clear();
@@ -243,7 +243,9 @@ final class Walk implements AutoCloseable {
                 }
             }
         }
-        made.add(new Made(directory.duplicate(), name, kind == Kind.DIRECTORY, inVolume));
+        if (inVolume) {
+            made.add(new Made(directory.duplicate(), name, kind == Kind.DIRECTORY));
+        }
     }
 
     private void give(Fd opened, int mode) {

@@ -246,4 +246,19 @@ class MountPointsTest {
 
         assertThat(targets).containsExactly("/", "/data", "/data/a/c", "/data/b", "/data/b/", "/data-old", "/data.x");
     }
+
+    @Test
+    void whatIsMadeInTheImageKeepsNoDescriptorOpen() throws IOException {
+        try (MountPoints points = points()) {
+            long before = openDescriptors();
+            assertThat(points.addVolume("/" + "d/".repeat(500), volume)).startsWith("/d/d");
+            assertThat(openDescriptors()).isEqualTo(before);
+        }
+    }
+
+    private static long openDescriptors() throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+            return open.count();
+        }
+    }
 }
