@@ -36,6 +36,7 @@ final class Bus implements AutoCloseable {
     private final Selector selector;
     private final long deadlineNanos;
     private final Deque<BusMessage> signals = new ArrayDeque<>();
+    private String heard = "";
     private int lastSerial;
 
     private Bus(SocketChannel channel, Selector selector, long deadlineNanos) {
@@ -136,10 +137,26 @@ final class Bus implements AutoCloseable {
             if (ours && message.type() == BusMessage.REPLY) {
                 return message;
             }
-            if (message.type() == BusMessage.SIGNAL) {
+            if (isHeard(message)) {
                 signals.add(message);
             }
         }
+    }
+
+    /**
+     * Hears the signals of one connection from now on, those that come while a call waits for its reply too. Anybody on
+     * the bus may send us signals of any name; only the sender is what the bus itself has written there.
+     *
+     * @param sender a unique name, as a reply tells it
+     */
+    void hear(String sender) {
+        heard = sender;
+    }
+
+    private boolean isHeard(BusMessage message) {
+        return message.type() == BusMessage.SIGNAL
+                && !heard.isEmpty()
+                && message.field(BusMessage.SENDER).equals(heard);
     }
 
     /** Sends a message and returns its serial number. */
@@ -154,11 +171,11 @@ final class Bus implements AutoCloseable {
         return lastSerial;
     }
 
-    /** The first signal that fits, among those that came already or will. */
+    /** The first signal of whom we {@link #hear} that fits, among those that came already or will. */
     BusMessage awaitSignal(Predicate<BusMessage> wanted) {
         while (true) {
             BusMessage message = signals.isEmpty() ? receiveMessage() : signals.removeFirst();
-            if (message.type() == BusMessage.SIGNAL && wanted.test(message)) {
+            if (isHeard(message) && wanted.test(message)) {
                 return message;
             }
         }

@@ -14,7 +14,7 @@ public record Slice(String name) {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9:_.\\\\]+(-[A-Za-z0-9:_.\\\\]+)*\\.slice");
 
     public Slice {
-        if (!NAME.matcher(name).matches() || name.length() > MAX_NAME_BYTES) {
+        if (!isName(name)) {
             throw new IllegalArgumentException("\"" + name + "\" is no name of a slice");
         }
     }
@@ -25,12 +25,16 @@ public record Slice(String name) {
      */
     public static Optional<Slice> parse(String text) {
         String name = text.substring(text.lastIndexOf('/') + 1);
-        if (!NAME.matcher(name).matches() || name.length() > MAX_NAME_BYTES) {
+        if (!isName(name)) {
             return Optional.empty();
         }
         Slice slice = new Slice(name);
         boolean fits = text.equals(name) || text.equals(slice.cgroupPath());
         return fits ? Optional.of(slice) : Optional.empty();
+    }
+
+    private static boolean isName(String text) {
+        return text.length() <= MAX_NAME_BYTES && NAME.matcher(text).matches();
     }
 
     /** Whether a text looks as if a slice were meant. */

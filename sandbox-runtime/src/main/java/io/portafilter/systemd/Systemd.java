@@ -133,7 +133,7 @@ public final class Systemd {
                 new BusWriter()
                         .text("type='signal',sender='" + SERVICE + "',path='" + PATH + "',interface='" + MANAGER
                                 + "',member='" + JOB_REMOVED + "'"));
-        BusMessage _ = call(connection, "Subscribe", "", new BusWriter());
+        connection.hear(call(connection, "Subscribe", "", new BusWriter()).field(BusMessage.SENDER));
     }
 
     /** JobRemoved has the job's number, its path, the unit and the result. */

@@ -27,6 +27,9 @@ public final class BusFixture implements AutoCloseable {
     private static final String MANAGER = "org.freedesktop.systemd1.Manager";
     private static final String PATH = "/org/freedesktop/systemd1";
 
+    /** Before a result: somebody else tells of a job that is done. */
+    static final String FORGED = "forged ";
+
     /** A unit that was asked for, its properties as texts. */
     public record Started(String unit, String mode, Map<String, String> properties) {}
 
@@ -153,6 +156,10 @@ public final class BusFixture implements AutoCloseable {
             return;
         }
         String job = PATH + "/job/" + started.size();
+        if (result.startsWith(FORGED)) {
+            forge(call.field(BusMessage.SENDER), started.size(), job, unit.unit(), "done");
+            result = result.substring(FORGED.length());
+        }
         if (!result.isEmpty()) {
             // another's job, and this one's before its reply: systemd promises no order
             removed(77, PATH + "/job/77", "other.scope", "failed");
@@ -162,18 +169,39 @@ public final class BusFixture implements AutoCloseable {
     }
 
     private void removed(int id, String job, String unit, String result) {
+        removed(bus, Map.of(), id, job, unit, result);
+    }
+
+    private static void removed(Bus bus, Map<Integer, String> more, int id, String job, String unit, String result) {
+        Map<Integer, String> fields = new HashMap<>(Map.of(
+                BusMessage.PATH,
+                PATH,
+                BusMessage.INTERFACE,
+                MANAGER,
+                BusMessage.MEMBER,
+                "JobRemoved",
+                BusMessage.SIGNATURE,
+                "uoss"));
+        fields.putAll(more);
         bus.send(
                 BusMessage.SIGNAL,
-                Map.of(
-                        BusMessage.PATH,
-                        PATH,
-                        BusMessage.INTERFACE,
-                        MANAGER,
-                        BusMessage.MEMBER,
-                        "JobRemoved",
-                        BusMessage.SIGNATURE,
-                        "uoss"),
+                fields,
                 new BusWriter().number32(id).text(job).text(unit).text(result));
+    }
+
+    /** What another one on the bus may send to whom it likes: the end of a job of systemd's. */
+    private void forge(String to, int id, String job, String unit, String result) {
+        try (Bus other = Bus.connect(socket(), LIMIT)) {
+            removed(other, Map.of(BusMessage.DESTINATION, to), id, job, unit, result);
+            // its reply comes when the signal was passed on
+            BusMessage _ = other.call(
+                    "org.freedesktop.DBus",
+                    "/org/freedesktop/DBus",
+                    "org.freedesktop.DBus",
+                    "GetId",
+                    "",
+                    new BusWriter());
+        }
     }
 
     private void reply(BusMessage call, String signature, BusWriter body) {

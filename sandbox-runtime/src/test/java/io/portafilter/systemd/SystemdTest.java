@@ -82,6 +82,15 @@ class SystemdTest {
     }
 
     @Test
+    void theEndOfAJobIsBelievedToSystemdAlone() throws IOException {
+        try (BusFixture bus = BusFixture.start(directory, (_, _) -> BusFixture.FORGED + "failed")) {
+            Systemd systemd = Systemd.connect(bus.socket(), SOON);
+            assertThatThrownBy(() -> systemd.startScope(UNIT, SLICE, 1, false, List.of()))
+                    .hasMessageContaining("\"failed\"");
+        }
+    }
+
+    @Test
     void aJobThatNeverEndsIsGivenUpAtTheTimeLimit() throws IOException {
         try (BusFixture bus = BusFixture.start(directory, (_, _) -> "")) {
             Systemd systemd = Systemd.connect(bus.socket(), Duration.ofMillis(500));
@@ -136,5 +145,6 @@ class SystemdTest {
             })
     void whatLiesElsewhereThanItsNameSaysIsNoSlice(String text) {
         assertThat(Slice.parse(text)).isEmpty();
+        assertThat(Slice.parse("a-".repeat(100_000) + text)).isEmpty();
     }
 }
