@@ -1,5 +1,6 @@
 package io.portafilter.cgroup;
 
+import static io.portafilter.linux.LinuxConstants.DT_DIR;
 import static io.portafilter.linux.LinuxConstants.O_DIRECTORY;
 import static io.portafilter.linux.LinuxConstants.O_NOFOLLOW;
 import static io.portafilter.linux.LinuxConstants.O_PATH;
@@ -8,16 +9,12 @@ import static io.portafilter.linux.LinuxConstants.O_WRONLY;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.linux.DirectoryTree;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -133,12 +130,24 @@ record CgroupDirectory(String path) {
     Set<Integer> processes() {
         Set<Integer> processes = new TreeSet<>();
         for (CgroupDirectory cgroup : withDescendants()) {
-            cgroup.readIfPresent("cgroup.procs")
+            cgroup.members()
                     .ifPresent(text -> text.lines().map(Integer::valueOf).forEach(processes::add));
         }
         // a process of another PID namespace that we cannot see reads as 0
         processes.remove(0);
         return processes;
+    }
+
+    /** A threaded cgroup of version 2 lists threads alone; the processes are in a list above (cgroup-v2, "Threads"). */
+    private Optional<String> members() {
+        try {
+            return readIfPresent("cgroup.procs");
+        } catch (KernelException e) {
+            if (e.is(Errno.EOPNOTSUPP)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
     }
 
     /** It and all cgroups below it, parents first. */
@@ -162,15 +171,18 @@ record CgroupDirectory(String path) {
             }
             throw e;
         }
-        List<CgroupDirectory> children = new ArrayList<>();
-        try (DirectoryStream<Path> entries = Files.newDirectoryStream(Path.of(path), Files::isDirectory)) {
-            entries.forEach(entry -> children.add(new CgroupDirectory(entry.toString())));
-        } catch (java.nio.file.NoSuchFileException e) {
-            return List.of();
-        } catch (IOException e) {
-            throw new UncheckedIOException("listing " + path, e);
+        // not by java.nio.file: a container names its cgroups as it likes, also by bytes that are no text
+        try (Fd opened = open()) {
+            return DirectoryTree.list(opened).stream()
+                    .filter(entry -> entry.type() == DT_DIR)
+                    .map(entry -> child(entry.name()))
+                    .toList();
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT)) {
+                return List.of();
+            }
+            throw e;
         }
-        return children;
     }
 
     /** Removes it and all cgroups below it. EBUSY while there is a process in one of them. */

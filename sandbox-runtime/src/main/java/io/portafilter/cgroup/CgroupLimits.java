@@ -1,8 +1,10 @@
 package io.portafilter.cgroup;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -35,7 +37,12 @@ public record CgroupLimits(
         Map<String, Long> hugepageLimitBytes,
         Map<String, String> unified,
         List<DeviceRule> devices) {
-    private static final Pattern CPU_LIST = Pattern.compile("(\\d+(-\\d+)?(,\\d+(-\\d+)?)*)?");
+    private static final Pattern CPU_RANGE = Pattern.compile("(\\d{1,4})(-(\\d{1,4}))?");
+
+    /** The largest number of a processor that Linux can have (NR_CPUS), and so the most that a list can name. */
+    private static final int MOST_CPUS = 8192;
+
+    private static final int SHOWN_CHARACTERS = 64;
     private static final Pattern PAGE_SIZE = Pattern.compile("[1-9]\\d*[KMG]B");
     private static final Pattern FILE_NAME = Pattern.compile("[a-z][a-z0-9_]*(\\.[A-Za-z0-9_]+)+");
 
@@ -46,8 +53,8 @@ public record CgroupLimits(
         hugepageLimitBytes = Map.copyOf(hugepageLimitBytes);
         unified = Map.copyOf(unified);
         devices = List.copyOf(devices);
-        require(cpusetCpus, CPU_LIST, "cpuset_cpus", "a list such as 0-2,7");
-        require(cpusetMems, CPU_LIST, "cpuset_mems", "a list such as 0-1");
+        requireList(cpusetCpus, "cpuset_cpus", "a list such as 0-2,7");
+        requireList(cpusetMems, "cpuset_mems", "a list such as 0-1");
         for (String size : hugepageLimitBytes.keySet()) {
             require(size, PAGE_SIZE, "hugepage_limits", "a page size such as 2MB");
         }
@@ -90,9 +97,35 @@ public record CgroupLimits(
         return devices.contains(DeviceRule.ALL);
     }
 
+    /** Range by range: a pattern of the whole list would need a stack as deep as it is long. */
+    private static void requireList(String value, String field, String expected) {
+        if (value.isEmpty()) {
+            return;
+        }
+        String[] ranges = value.split(",", MOST_CPUS + 1);
+        if (ranges.length > MOST_CPUS || !Arrays.stream(ranges).allMatch(CgroupLimits::isRange)) {
+            throw refused(field, value, expected);
+        }
+    }
+
+    private static boolean isRange(String text) {
+        Matcher range = CPU_RANGE.matcher(text);
+        if (!range.matches()) {
+            return false;
+        }
+        int first = Integer.parseInt(range.group(1));
+        int last = range.group(3) == null ? first : Integer.parseInt(range.group(3));
+        return first <= last && last < MOST_CPUS;
+    }
+
     private static void require(String value, Pattern format, String field, String expected) {
         if (!format.matcher(value).matches()) {
-            throw new CgroupRefusal(field + " \"" + value + "\": " + expected + " was expected");
+            throw refused(field, value, expected);
         }
+    }
+
+    private static CgroupRefusal refused(String field, String value, String expected) {
+        String shown = value.length() > SHOWN_CHARACTERS ? value.substring(0, SHOWN_CHARACTERS) + "..." : value;
+        return new CgroupRefusal(field + " \"" + shown + "\": " + expected + " was expected");
     }
 }

@@ -6,6 +6,9 @@ import java.util.Optional;
 
 /** Changes of control files that are taken back together: all limits of an update hold, or none. */
 final class Journal {
+    /** A cpuset of version 2 is empty as long as its parent's is in force; a write of no bytes would write nothing. */
+    private static final String NOTHING = "\n";
+
     private record Change(CgroupDirectory cgroup, String file, String before) {}
 
     private final Deque<Change> changes = new ArrayDeque<>();
@@ -40,8 +43,8 @@ final class Journal {
 
     private void remember(CgroupDirectory cgroup, String file) {
         cgroup.readIfPresent(file)
-                .filter(before -> !before.isEmpty() && !before.contains("\n"))
-                .ifPresent(before -> changes.push(new Change(cgroup, file, before)));
+                .filter(before -> !before.contains("\n"))
+                .ifPresent(before -> changes.push(new Change(cgroup, file, before.isEmpty() ? NOTHING : before)));
     }
 
     /** Writes the values before, latest first. What fails is suppressed into the error that led here. */

@@ -75,7 +75,16 @@ class CgroupRulesTest {
     void refusesAProcessorListThatIsNone() {
         assertThatThrownBy(() -> CgroupFixture.cpuset("0\n1")).isInstanceOf(CgroupRefusal.class);
         assertThatThrownBy(() -> CgroupFixture.cpuset("all")).isInstanceOf(CgroupRefusal.class);
+        for (String list :
+                List.of("2-1", "0-", "-1", "0,,1", "0,", "8192", "0-99999999999", "0" + ",1".repeat(200_000))) {
+            assertThatThrownBy(() -> CgroupFixture.cpuset(list))
+                    .isInstanceOf(CgroupRefusal.class)
+                    .hasMessageContaining("cpuset_cpus")
+                    .message()
+                    .hasSizeLessThan(200);
+        }
         assertThat(CgroupFixture.cpuset("0-2,7").cpusetCpus()).isEqualTo("0-2,7");
+        assertThat(CgroupFixture.cpuset("0-8191").cpusetCpus()).isEqualTo("0-8191");
     }
 
     @Test

@@ -279,6 +279,24 @@ class CgroupV1Test {
     }
 
     @Test
+    void aNameThatIsNoTextHidesNoProcess() throws IOException {
+        Cgroup cgroup = create(Map.of());
+        StringBuilder script = new StringBuilder("n=$(printf 'x\\377')");
+        for (CgroupView view : cgroup.views()) {
+            script.append(" && mkdir \"%1$s/$n\" && echo 0 > \"%1$s/$n/tasks\"".formatted(view.directory()));
+        }
+        Process process = join(cgroup, script + " && echo in; exec sleep 600");
+        assertThat(process.inputReader().readLine()).isEqualTo("in");
+
+        assertThat(cgroup.processes()).containsExactly((int) process.pid());
+        cgroup.kill(SOON);
+        cgroup.remove(SOON);
+
+        await("the process ended", () -> !process.isAlive());
+        assertThat(cgroup.exists()).isFalse();
+    }
+
+    @Test
     void processesInCgroupsThatTheContainerMadeDieToo() throws IOException {
         Cgroup cgroup = create(Map.of());
         String memory = hierarchy.of("memory").orElseThrow().directory() + path;

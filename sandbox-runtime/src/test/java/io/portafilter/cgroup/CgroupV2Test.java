@@ -162,6 +162,24 @@ class CgroupV2Test {
     }
 
     @Test
+    void threadsOfACgroupBelowHideNoProcess() throws IOException {
+        Cgroup cgroup = Cgroup.create(hierarchy, path, limits(Map.of()));
+        String own = hierarchy.directory() + path + "/own";
+        Process process = join(
+                cgroup,
+                "mkdir %1$s && echo threaded > %1$s/cgroup.type && echo 0 > %1$s/cgroup.procs && echo in; exec sleep 600"
+                        .formatted(own));
+        assertThat(process.inputReader().readLine()).isEqualTo("in");
+
+        assertThat(cgroup.processes()).containsExactly((int) process.pid());
+        cgroup.kill(SOON);
+        cgroup.remove(SOON);
+
+        await("the process ended", () -> !process.isAlive());
+        assertThat(cgroup.exists()).isFalse();
+    }
+
+    @Test
     void devicesBeyondTheRulesDoNotOpen() throws IOException {
         Cgroup cgroup = Cgroup.create(hierarchy, path, limits(Map.of()));
         String script =
