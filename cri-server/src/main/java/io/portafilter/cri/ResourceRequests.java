@@ -25,6 +25,9 @@ final class ResourceRequests {
     private static final long MAX_PERIOD_MICROS = 1_000_000;
     private static final long MIN_QUOTA_MICROS = 1_000;
 
+    /** Half of the kernel's; what systemd counts it in, microseconds of a second, ends there. */
+    private static final long MAX_QUOTA_MICROS = 1L << 43;
+
     private static final long MIN_SHARES = 2;
     private static final long MAX_SHARES = 262_144;
 
@@ -69,22 +72,28 @@ final class ResourceRequests {
                 .setOomScoreAdj(before.getOomScoreAdj())
                 .clearHugepageLimits()
                 .addAllHugepageLimits(hugepages.values());
-        boolean noSwap = before.getMemorySwapLimitInBytes() == before.getMemoryLimitInBytes();
+        boolean noSwap = before.getMemoryLimitInBytes() > 0
+                && before.getMemorySwapLimitInBytes() == before.getMemoryLimitInBytes();
         if (noSwap && update.getMemorySwapLimitInBytes() == 0) {
             after.setMemorySwapLimitInBytes(after.getMemoryLimitInBytes());
         }
         return after.build();
     }
 
-    /** What an update writes: its own values, and both limits of memory when it changes one, for they depend on each other. */
+    /**
+     * What an update writes: its own values, and with one of them what it depends on: both limits of memory, and the
+     * quota together with its period, for systemd takes the one as a share of the other.
+     */
     static LinuxContainerResources written(LinuxContainerResources update, LinuxContainerResources after) {
-        boolean memory = update.getMemoryLimitInBytes() != 0 || update.getMemorySwapLimitInBytes() != 0;
-        return memory
-                ? update.toBuilder()
-                        .setMemoryLimitInBytes(after.getMemoryLimitInBytes())
-                        .setMemorySwapLimitInBytes(after.getMemorySwapLimitInBytes())
-                        .build()
-                : update;
+        LinuxContainerResources.Builder written = update.toBuilder();
+        if (update.getMemoryLimitInBytes() != 0 || update.getMemorySwapLimitInBytes() != 0) {
+            written.setMemoryLimitInBytes(after.getMemoryLimitInBytes())
+                    .setMemorySwapLimitInBytes(after.getMemorySwapLimitInBytes());
+        }
+        if (update.getCpuQuota() != 0 || update.getCpuPeriod() != 0) {
+            written.setCpuQuota(after.getCpuQuota()).setCpuPeriod(after.getCpuPeriod());
+        }
+        return written.build();
     }
 
     /**
@@ -110,11 +119,11 @@ final class ResourceRequests {
         if (quota == 0) {
             return OptionalLong.empty();
         }
-        if (quota != -1 && quota < MIN_QUOTA_MICROS) {
+        if (quota != -1 && (quota < MIN_QUOTA_MICROS || quota > MAX_QUOTA_MICROS)) {
             throw invalid(
                     field,
                     quota + " is out of range",
-                    "give at least " + MIN_QUOTA_MICROS + " microseconds, or -1 for no quota");
+                    "give " + MIN_QUOTA_MICROS + " to " + MAX_QUOTA_MICROS + " microseconds, or -1 for no quota");
         }
         return OptionalLong.of(quota);
     }

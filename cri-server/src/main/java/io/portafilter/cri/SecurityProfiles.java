@@ -16,6 +16,9 @@ final class SecurityProfiles {
     private static final Pattern LEVEL =
             Pattern.compile("s\\d{1,2}(-s\\d{1,2})?(:c\\d{1,4}(\\.c\\d{1,4})?(,c\\d{1,4}(\\.c\\d{1,4})?)*)?");
 
+    /** All 1024 categories fit; the pattern needs a stack as deep as the level is long. */
+    private static final int LONGEST_LEVEL = 8192;
+
     private static final String LOCALHOST = "localhost/";
 
     /** Where the texts of the node's profiles come from. */
@@ -126,7 +129,8 @@ final class SecurityProfiles {
     static void checkSelinux(String parent, boolean isSet, SELinuxOption options) {
         if (isSet
                 && !options.getLevel().isEmpty()
-                && !LEVEL.matcher(options.getLevel()).matches()) {
+                && (options.getLevel().length() > LONGEST_LEVEL
+                        || !LEVEL.matcher(options.getLevel()).matches())) {
             throw invalid(
                     parent + ".selinux_options.level",
                     shown(options.getLevel()) + " is no level",

@@ -444,6 +444,10 @@ class ContainerRequestsTest {
         refuses(
                 "level",
                 b -> security(b).setSelinuxOptions(SELinuxOption.newBuilder().setLevel("s0,c4,c5")));
+        refuses(
+                "level",
+                b -> security(b)
+                        .setSelinuxOptions(SELinuxOption.newBuilder().setLevel("s0:c1" + ",c2".repeat(100_000))));
         assertThat(spec(b ->
                         security(b).setSelinuxOptions(SELinuxOption.newBuilder().setLevel("s0:c4,c5"))))
                 .isNotNull();

@@ -1,6 +1,7 @@
 package io.portafilter.cri;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.portafilter.cri.v1.HugepageLimit;
 import io.portafilter.cri.v1.LinuxContainerResources;
@@ -83,5 +84,39 @@ class ResourceRequestsTest {
         LinuxContainerResources shown = ResourceRequests.effective(
                 resources().setMemoryLimitInBytes(64 << 20).build(), Optional.empty());
         assertThat(shown.getMemorySwapLimitInBytes()).isEqualTo(64 << 20);
+    }
+
+    @Test
+    void whoMaySwapWithoutLimitMayDoSoUnderALimitOfMemory() {
+        LinuxContainerResources before = resources()
+                .setMemoryLimitInBytes(-1)
+                .setMemorySwapLimitInBytes(-1)
+                .build();
+        LinuxContainerResources update =
+                resources().setMemoryLimitInBytes(128 << 20).build();
+        LinuxContainerResources written = ResourceRequests.written(update, ResourceRequests.updated(before, update));
+        assertThat(written.getMemorySwapLimitInBytes()).isEqualTo(-1);
+        assertThat(ResourceRequests.limits("linux", written, false).memoryLimitBytes())
+                .isEqualTo(OptionalLong.of(128 << 20));
+    }
+
+    @Test
+    void aQuotaIsWrittenTogetherWithItsPeriod() {
+        LinuxContainerResources before =
+                resources().setCpuQuota(10_000).setCpuPeriod(50_000).build();
+        LinuxContainerResources quota = resources().setCpuQuota(25_000).build();
+        assertThat(ResourceRequests.written(quota, ResourceRequests.updated(before, quota)))
+                .isEqualTo(quota.toBuilder().setCpuPeriod(50_000).build());
+        LinuxContainerResources period = resources().setCpuPeriod(20_000).build();
+        assertThat(ResourceRequests.written(period, ResourceRequests.updated(before, period)))
+                .isEqualTo(period.toBuilder().setCpuQuota(10_000).build());
+    }
+
+    @Test
+    void refusesAQuotaThatWouldOverflow() {
+        assertThatThrownBy(() -> ResourceRequests.limits(
+                        "linux", resources().setCpuQuota(Long.MAX_VALUE / 1000).build(), false))
+                .isInstanceOf(CriException.class)
+                .hasMessageContaining("linux.cpu_quota");
     }
 }
