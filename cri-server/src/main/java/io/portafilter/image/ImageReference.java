@@ -18,6 +18,9 @@ public record ImageReference(String registry, String repository, Optional<String
     static final String DOCKER_HUB = "docker.io";
     private static final int MAX_NAME_CHARACTERS = 255;
 
+    /** A name, a tag and a digest of the longest kind with what parts them. */
+    private static final int MAX_CHARACTERS = MAX_NAME_CHARACTERS + 1 + 128 + 1 + 135;
+
     private static final Pattern HOST = Pattern.compile("(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
             + "(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\\[[a-fA-F0-9:]+\\])(?::[0-9]{1,5})?");
     private static final Pattern COMPONENT = Pattern.compile("[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*");
@@ -39,6 +42,10 @@ public record ImageReference(String registry, String repository, Optional<String
     public static ImageReference parse(String text) {
         if (text.isEmpty()) {
             throw refused(text, "it is empty");
+        }
+        // before any pattern: those of names need a stack as deep as the text is long
+        if (text.length() > MAX_CHARACTERS) {
+            throw refused(text, "it has " + text.length() + " characters, more than " + MAX_CHARACTERS);
         }
         if (HEX_ID.matcher(text).matches()) {
             throw refused(text, "it is an image id, not a name");

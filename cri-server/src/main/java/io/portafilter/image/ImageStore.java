@@ -41,6 +41,9 @@ public final class ImageStore implements AutoCloseable {
     private static final String SHA256 = "sha256:";
     private static final String MOUNT_POINTS = "mount-points/fs";
 
+    /** A thousand images as they usually are have some 10 MiB. */
+    static final long MOST_RECORD_BYTES = 16 << 20;
+
     private final Path root;
     private final Database database;
     private final RegistryOptions options;
@@ -249,6 +252,9 @@ public final class ImageStore implements AutoCloseable {
                 }
             }
             Optional<ImageRecord> known = database.image(id);
+            if (known.isEmpty()) {
+                requireRoom(content);
+            }
             ImageRecord image = known.map(old ->
                             old.named(union(old.tags(), newTags), union(old.digests(), content.repositoryDigests())))
                     .orElseGet(() -> newRecord(content, newTags));
@@ -260,6 +266,30 @@ public final class ImageStore implements AutoCloseable {
         } finally {
             names.unlock();
         }
+    }
+
+    /**
+     * The records are kept in memory and read anew at each start: images that are made for it must not fill it for ever.
+     */
+    private void requireRoom(Content content) {
+        long all = database.images().stream()
+                        .mapToLong(image -> recordBytes(image.config(), image.annotations()))
+                        .sum()
+                + recordBytes(content.config(), content.annotations());
+        if (all > MOST_RECORD_BYTES) {
+            throw new ImageException(
+                    ImageException.Kind.STORAGE,
+                    "image " + content.id() + " is not recorded: configurations and annotations of all images would"
+                            + " have " + all + " bytes, more than " + MOST_RECORD_BYTES + "; remove images first");
+        }
+    }
+
+    private static long recordBytes(Bytes config, Map<String, String> annotations) {
+        return config.size()
+                + annotations.entrySet().stream()
+                        .mapToLong(annotation -> annotation.getKey().length()
+                                + annotation.getValue().length())
+                        .sum();
     }
 
     private ImageRecord newRecord(Content content, List<String> tags) {

@@ -44,8 +44,8 @@ public final class Database implements AutoCloseable {
         this.connection = connection;
         this.tables = new Tables(connection);
         tables.pods().forEach(pod -> pods.put(pod.id(), pod));
-        tables.containers().forEach(container -> containers.put(container.id(), container));
         tables.images().forEach(image -> images.put(image.id(), image));
+        tables.containers(images.values()).forEach(container -> containers.put(container.id(), container));
         tables.layers().forEach(layer -> layers.put(layer.id(), layer));
         // A platform thread: a flush of the disk would hold a carrier of the virtual threads.
         writer = Thread.ofPlatform().daemon().name("records").unstarted(this::write);

@@ -10,7 +10,10 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** The tables and their columns: how a record is written and read. Used by one thread at a time. */
@@ -164,7 +167,14 @@ final class Tables implements AutoCloseable {
         row.executeUpdate();
     }
 
-    List<ContainerRecord> containers() throws SQLException, IOException {
+    /**
+     * The containers.
+     *
+     * @param images whose configurations are theirs, so that each is in memory once
+     */
+    List<ContainerRecord> containers(Collection<ImageRecord> images) throws SQLException, IOException {
+        Map<Bytes, Bytes> configs = new HashMap<>();
+        images.forEach(image -> configs.put(image.config(), image.config()));
         List<ContainerRecord> containers = new ArrayList<>();
         try (Statement statement = connection.createStatement();
                 ResultSet row = statement.executeQuery("SELECT * FROM containers")) {
@@ -178,7 +188,7 @@ final class Tables implements AutoCloseable {
                         Bytes.copyOf(row.getBytes(5)),
                         row.getString(6),
                         row.getString(7),
-                        Bytes.copyOf(row.getBytes(8)),
+                        configs.computeIfAbsent(Bytes.copyOf(row.getBytes(8)), config -> config),
                         JsonText.list(row.getString(9)),
                         row.getString(10),
                         row.getLong(11),

@@ -2,6 +2,7 @@ package io.portafilter.image;
 
 import static io.portafilter.image.StoreFixture.failureOf;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,5 +78,18 @@ class ImageReferenceTest {
         assertThat(failureOf(() -> ImageReference.parse("host.io/" + "a".repeat(248))))
                 .hasMessageContaining("255");
         assertThat(ImageReference.parse("host.io/" + "a".repeat(247)).name()).hasSize(255);
+    }
+
+    @Test
+    void aTextOfManyPartsIsMeasuredBeforeItIsTakenApart() {
+        assertThatThrownBy(() -> ImageReference.parse("a" + ".a".repeat(200_000)))
+                .isInstanceOf(ImageException.class)
+                .hasMessageContaining("400001 characters")
+                .message()
+                .hasSizeLessThan(500);
+        assertThat(ImageReference.parse(
+                                "h.example/" + "a".repeat(245) + ":" + "t".repeat(128) + "@sha512:" + "0".repeat(128))
+                        .tag())
+                .isPresent();
     }
 }

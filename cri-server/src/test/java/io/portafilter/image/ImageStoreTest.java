@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -338,5 +339,33 @@ class ImageStoreTest {
         } catch (KernelException e) {
             assumeTrue(false, "overlay cannot be mounted here: " + e.getMessage());
         }
+    }
+
+    // ---- what records cost
+
+    private ImageRecord describe(int number, int configBytes) {
+        return fixture.store.commit(
+                new ImageStore.Content(
+                        Digest.sha256(new byte[] {(byte) number}),
+                        Bytes.copyOf(new byte[configBytes]),
+                        List.of(),
+                        List.of(),
+                        Map.of("key", "v".repeat(512 * 1024 - 3))),
+                List.of("host.example/image:" + number));
+    }
+
+    @Test
+    void imagesThatAreMadeForItDoNotFillTheMemoryOfThisServerAndTheNext() {
+        int each = ImageConfig.MAX_BYTES / 2;
+        for (int i = 0; i < 16; i++) {
+            describe(i, each);
+        }
+        assertThat(failureOf(() -> describe(16, each)))
+                .hasMessageContaining("remove images first")
+                .extracting(ImageException::kind)
+                .isEqualTo(ImageException.Kind.STORAGE);
+        assertThat(describe(3, each).tags()).as("known already").containsExactly("host.example/image:3");
+        fixture.store.remove("host.example/image:3");
+        assertThat(describe(16, each).tags()).containsExactly("host.example/image:16");
     }
 }

@@ -64,6 +64,19 @@ class DatabaseTest {
     }
 
     @Test
+    void aConfigurationIsInMemoryOnceHoweverManyContainersHaveIt() {
+        try (Database database = Database.open(file())) {
+            database.commit(
+                    new Change.PutContainer(container("c1", ContainerState.CREATED)),
+                    new Change.PutContainer(container("c2", ContainerState.CREATED)));
+        }
+        try (Database database = Database.open(file())) {
+            assertThat(database.container("c1").orElseThrow().imageConfig())
+                    .isSameAs(database.container("c2").orElseThrow().imageConfig());
+        }
+    }
+
+    @Test
     void theFileIsForItsOwnerAlone() throws IOException {
         try (Database database = Database.open(file())) {
             database.commit(new Change.PutPod(pod("p1")));
