@@ -44,18 +44,23 @@ public final class DirectoryTree {
 
     /** The names in a directory without {@code .} and {@code ..}, unordered; one opened with {@code O_PATH} will do. */
     public static List<DirectoryEntry> list(Fd directory) {
-        List<DirectoryEntry> entries = new ArrayList<>();
         // an open file of our own: the position of the caller's stays where it is
         try (Fd own = Kernel.openat(directory, ".", O_RDONLY | O_DIRECTORY)) {
-            while (true) {
-                try (Call call = Call.of(SystemCall.GETDENTS64)) {
-                    Call.Area area = call.transferArea(LISTING_BYTES);
-                    int length = call.add(own).add(area).add(area.length()).runInt();
-                    if (length == 0) {
-                        return entries;
-                    }
-                    addEntries(entries, area, length);
+            return read(own);
+        }
+    }
+
+    /** From where the descriptor stands, which for one that was just opened is the beginning. */
+    private static List<DirectoryEntry> read(Fd directory) {
+        List<DirectoryEntry> entries = new ArrayList<>();
+        while (true) {
+            try (Call call = Call.of(SystemCall.GETDENTS64)) {
+                Call.Area area = call.transferArea(LISTING_BYTES);
+                int length = call.add(directory).add(area).add(area.length()).runInt();
+                if (length == 0) {
+                    return entries;
                 }
+                addEntries(entries, area, length);
             }
         }
     }
@@ -142,10 +147,11 @@ public final class DirectoryTree {
                 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
     }
 
-    /** Again while it is not empty: what was moved up meanwhile lies in the root. */
+    /** Takes it just opened. Again while it is not empty: what was moved up meanwhile lies in the root. */
     private static void removeDirectory(Fd parent, String name, Fd directory, Removal removal, int depth) {
+        List<DirectoryEntry> entries = read(directory);
         while (true) {
-            for (DirectoryEntry entry : list(directory)) {
+            for (DirectoryEntry entry : entries) {
                 removeEntry(directory, entry, removal, depth);
             }
             try {
@@ -156,6 +162,7 @@ public final class DirectoryTree {
                     throw e;
                 }
             }
+            entries = list(directory);
         }
     }
 
