@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
             ServeCommand.class,
             RunCommand.class,
             ExplainCommand.class,
+            AuditCommand.class,
             CheckCommand.class,
             ImportCommand.class,
             PullCommand.class,

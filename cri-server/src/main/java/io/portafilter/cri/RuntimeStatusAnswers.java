@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import io.portafilter.audit.GivenRights;
 import io.portafilter.config.Config;
 import io.portafilter.container.HostFeatures;
 import io.portafilter.container.Outcome;
@@ -13,6 +14,8 @@ import io.portafilter.cri.v1.RuntimeStatus;
 import io.portafilter.cri.v1.StatusResponse;
 import io.portafilter.cri.v1.VersionResponse;
 import io.portafilter.launch.ProgramText;
+import io.portafilter.linux.ProcFile;
+import io.portafilter.linux.ProcStatus;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
 import java.nio.file.Path;
@@ -27,6 +30,10 @@ final class RuntimeStatusAnswers {
     private static final String KUBELET_INTERFACE = "0.1.0";
     private static final String RUNTIME_API = "v1";
     private static final String RUNTIME_NAME = "portafilter";
+
+    /** A server that is filtered itself hands its filters down. */
+    private static final int OWN_FILTERS =
+            Math.max(0, ProcStatus.parse(ProcFile.read("/proc/self/status")).seccompFilters());
 
     private RuntimeStatusAnswers() {}
 
@@ -172,6 +179,7 @@ final class RuntimeStatusAnswers {
         container.log().ifPresent(log -> fields.put("droppedLogRecords", log.droppedRecords()));
         container.plan().ifPresent(plan -> {
             fields.put("securityPlan", plan.security().describe());
+            fields.put("given", GivenRightsJson.fields(GivenRights.of(plan.security(), OWN_FILTERS)));
             fields.put("launchProgram", ProgramText.of(plan.program()));
         });
         return VerboseInfo.json(fields);

@@ -2,19 +2,22 @@ package io.portafilter.cri;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
 import com.google.protobuf.Descriptors.FieldDescriptor;
 import com.google.protobuf.MapEntry;
 import com.google.protobuf.Message;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** The JSON texts in verbose answers, which crictl parses. */
-final class VerboseInfo {
+/** The JSON texts in verbose answers, which crictl and our own commands parse. */
+public final class VerboseInfo {
 
     private static final JsonFactory JSON = new JsonFactory();
 
@@ -29,6 +32,48 @@ final class VerboseInfo {
             throw new UncheckedIOException(e);
         }
         return text.toString();
+    }
+
+    /** Reads such a text: objects as maps, lists as lists, whole numbers as Long, null as an empty text. */
+    public static Map<String, Object> parse(String text) {
+        try (JsonParser json = JSON.createParser(text)) {
+            if (json.nextToken() != JsonToken.START_OBJECT) {
+                throw new IllegalArgumentException("no JSON object: " + text);
+            }
+            return object(json);
+        } catch (IOException e) {
+            throw new IllegalArgumentException("no JSON: " + text, e);
+        }
+    }
+
+    private static Map<String, Object> object(JsonParser json) throws IOException {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        while (json.nextToken() == JsonToken.FIELD_NAME) {
+            String name = json.currentName();
+            json.nextToken();
+            fields.put(name, value(json));
+        }
+        return fields;
+    }
+
+    private static List<Object> list(JsonParser json) throws IOException {
+        List<Object> items = new ArrayList<>();
+        while (json.nextToken() != JsonToken.END_ARRAY) {
+            items.add(value(json));
+        }
+        return items;
+    }
+
+    private static Object value(JsonParser json) throws IOException {
+        return switch (json.currentToken()) {
+            case START_OBJECT -> object(json);
+            case START_ARRAY -> list(json);
+            case VALUE_NUMBER_INT -> json.getLongValue();
+            case VALUE_TRUE -> true;
+            case VALUE_FALSE -> false;
+            case VALUE_NULL -> "";
+            default -> json.getText();
+        };
     }
 
     /** The fields of a message that are set, by the names of the .proto file. */

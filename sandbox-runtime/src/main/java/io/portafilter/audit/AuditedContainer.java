@@ -1,0 +1,11 @@
+package io.portafilter.audit;
+
+/**
+ * A running container and what it was given.
+ *
+ * @param id 64 hexadecimal digits, a part of its cgroup's path
+ * @param name for people: {@code namespace/pod/container}
+ * @param init its first process
+ * @param pause the first process of its pod
+ */
+public record AuditedContainer(String id, String name, int init, int pause, GivenRights given) {}
