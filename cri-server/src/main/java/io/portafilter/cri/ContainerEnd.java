@@ -1,6 +1,7 @@
 package io.portafilter.cri;
 
 import io.portafilter.cgroup.Cgroup;
+import io.portafilter.cgroup.OomCount;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ExitRecord;
 import io.portafilter.container.Monitor;
@@ -83,6 +84,7 @@ final class ContainerEnd {
                     processes.registration().cancel();
                     processes.init().close();
                 });
+                container.oom(Optional.empty());
                 monitor.ifPresent(ContainerEnd::end);
             }
             removeCgroup(node, container);
@@ -106,7 +108,7 @@ final class ContainerEnd {
         Cgroup cgroup = Cgroup.at(node.host().cgroups(), cgroupPath(node, container));
         killLeftovers(container, cgroup);
         boolean oomKilled = exit.filter(end -> end.signal() == SIGKILL).isPresent()
-                && cgroup.oomKills() > container.oomKillsBeforeOurs();
+                && oomKills(container, cgroup) > container.oomKillsBeforeOurs();
         // the last lines are on the disk before anybody sees the end
         container.log().ifPresent(ContainerLog::finish);
         container.log(Optional.empty());
@@ -118,6 +120,12 @@ final class ContainerEnd {
                 Level.INFO,
                 "container.exited container=" + container.name() + " id=" + Places.shortId(container.id()) + " code="
                         + ended.exitCode() + " reason=" + ended.reason());
+    }
+
+    /** The cgroup may be gone; then it is what was seen before. */
+    private static long oomKills(LiveContainer container, Cgroup cgroup) {
+        long seen = container.oom().map(OomCount::kills).orElse(0L);
+        return Math.max(seen, cgroup.oomKills());
     }
 
     /**

@@ -344,6 +344,7 @@ final class ContainerLifecycle {
             Database.Pending recorded = node.database().begin(List.of(new Change.PutContainer(starting)));
             try {
                 launch.check();
+                countOom(container);
             } finally {
                 recorded.await();
             }
@@ -401,6 +402,7 @@ final class ContainerLifecycle {
                 return; // removed before it could fail
             }
             ContainerStop.unprepare(container);
+            container.oom(Optional.empty());
             String message = Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString);
             node.database()
                     .commit(new Change.PutContainer(
@@ -415,6 +417,13 @@ final class ContainerLifecycle {
         }
     }
 
+    /** From before its program runs: it may be killed for memory, and its cgroup be gone, before the start is over. */
+    private void countOom(LiveContainer container) {
+        if (container.oom().isEmpty()) {
+            container.oom(node.host().watchOom(cgroupPath(container), node.events()));
+        }
+    }
+
     /** Sees to it that the end of the first process is noticed; it may have come already. */
     @SuppressWarnings("MustBeClosedChecker") // the container owns them until its end
     private void watch(LiveContainer container, Monitor monitor, LaunchedContainer launched) {
@@ -424,6 +433,7 @@ final class ContainerLifecycle {
             node.exits().execute(() -> end.finish(container, Optional.of(monitor)));
             return;
         }
+        countOom(container);
         // one report is enough: the pidfd stays readable
         EventLoop.Registration registration = node.events()
                 .watch(

@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import io.portafilter.cgroup.OomCount;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ContainerPlan;
 import io.portafilter.container.Monitor;
@@ -36,6 +37,7 @@ final class LiveContainer {
     private volatile Optional<ContainerLog> log = Optional.empty();
     private volatile Optional<ContainerPlan> plan = Optional.empty();
     private volatile long oomKillsBeforeOurs;
+    private volatile Optional<OomCount> oom = Optional.empty();
 
     /** The processes of a started container, and the first one's place in the event loop. */
     record Running(Monitor monitor, Fd init, EventLoop.Registration registration) {}
@@ -89,6 +91,18 @@ final class LiveContainer {
 
     void running(Optional<Running> processes) {
         running = processes;
+    }
+
+    /** Where systemd removes the cgroup before the end of the container is seen; until that end. */
+    Optional<OomCount> oom() {
+        return oom;
+    }
+
+    /** Takes the place of an earlier one, which is closed. */
+    void oom(Optional<OomCount> count) {
+        Optional<OomCount> earlier = oom;
+        oom = count;
+        earlier.ifPresent(OomCount::close);
     }
 
     Optional<ContainerLog> log() {

@@ -80,6 +80,19 @@ class ResourceRequestsTest {
     }
 
     @Test
+    void quotaAndPeriodAreWrittenTogether() {
+        LinuxContainerResources before =
+                resources().setCpuQuota(20_000).setCpuPeriod(50_000).build();
+        LinuxContainerResources quota = resources().setCpuQuota(30_000).build();
+        LinuxContainerResources written = ResourceRequests.written(quota, ResourceRequests.updated(before, quota));
+        assertThat(written.getCpuQuota()).isEqualTo(30_000);
+        assertThat(written.getCpuPeriod()).isEqualTo(50_000);
+        LinuxContainerResources shares = resources().setCpuShares(512).build();
+        assertThat(ResourceRequests.written(shares, ResourceRequests.updated(before, shares)))
+                .isEqualTo(shares);
+    }
+
+    @Test
     void withoutALimitOfSwapThereIsNone() {
         LinuxContainerResources shown = ResourceRequests.effective(
                 resources().setMemoryLimitInBytes(64 << 20).build(), Optional.empty());

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
@@ -21,26 +22,35 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  */
 public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
     private final String moreToml;
+    private final Supplier<String> missing;
     private final Map<String, String> pulled = new HashMap<>();
     private Optional<PortafilterServer> server = Optional.empty();
     private Optional<TestRegistry> registry = Optional.empty();
 
-    private Live(String moreToml) {
+    private Live(String moreToml, Supplier<String> missing) {
         this.moreToml = moreToml;
+        this.missing = missing;
     }
 
     public static Live server() {
-        return new Live("");
+        return server("");
     }
 
     /** @param moreToml lines of the configuration file */
     public static Live server(String moreToml) {
-        return new Live(moreToml);
+        return server(moreToml, () -> "");
+    }
+
+    /** @param missing what the machine lacks for a server of this configuration, asked before it is started; or nothing */
+    public static Live server(String moreToml, Supplier<String> missing) {
+        return new Live(moreToml, missing);
     }
 
     @Override
     public void beforeAll(ExtensionContext context) {
         assumeTrue("root".equals(System.getProperty("user.name")), "root is needed");
+        String lack = missing.get();
+        assumeTrue(lack.isEmpty(), lack);
         assumeTrue(Tree.busybox().isPresent(), "busybox-static is missing");
         assumeTrue(Tree.dockerRegistry().isPresent(), "docker-registry is missing");
         registry = Optional.of(context.getRoot()

@@ -33,6 +33,11 @@ public final class PortafilterServer implements CriServer {
     /** What /run is on a host with systemd; the bare directory stands in where it is none. */
     private static final Path TMPFS = Path.of("/dev/shm");
 
+    /** A line of the configuration; cgroups of such a server are systemd's, in a slice of its own. */
+    public static final String SYSTEMD_DRIVER = "cgroup_driver = \"systemd\"\n";
+
+    private static final String SLICE = ".slice";
+
     private final Path base;
     private final Path state;
     private final String cgroupParent;
@@ -55,17 +60,22 @@ public final class PortafilterServer implements CriServer {
         try {
             Path base = Files.createTempDirectory("pf-e2e-");
             Path state = Files.isWritable(TMPFS) ? TMPFS.resolve(base.getFileName()) : base.resolve("state");
-            String parent = "/pf-e2e-" + ProcessHandle.current().pid() + "-" + NUMBER.incrementAndGet();
+            String name = ProcessHandle.current().pid() + "-" + NUMBER.incrementAndGet();
+            // a dash in a slice's name would put it into another
+            String parent =
+                    moreToml.contains(SYSTEMD_DRIVER) ? "/pfe2e" + name.replace('-', '_') + SLICE : "/pf-e2e-" + name;
             Files.createDirectories(base.resolve("certs.d"));
             Files.createDirectories(base.resolve("logs"));
-            Files.writeString(base.resolve("config.toml"), """
+            Files.writeString(
+                    base.resolve("config.toml"),
+                    """
                     root = "%1$s/root"
                     state = "%3$s"
                     listen = "unix://%3$s/portafilter.sock"
                     cgroup_parent = "%2$s"
                     registry_config_path = ["%1$s/certs.d"]
                     stream_address = "127.0.0.1:0"
-                    """.formatted(base, parent, state) + moreToml);
+                    """.formatted(base, parent.endsWith(SLICE) ? parent.substring(1) : parent, state) + moreToml);
             return new PortafilterServer(base, state, parent);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -255,6 +265,10 @@ public final class PortafilterServer implements CriServer {
                 "processes of " + base + " end",
                 Duration.ofSeconds(10),
                 () -> Host.processesOf(this).isEmpty());
+        if (cgroupParent.endsWith(SLICE)) {
+            // with all that is in it
+            var _ = Commands.run("systemctl", "stop", cgroupParent.substring(1));
+        }
         for (Path cgroup : Host.cgroupDirectories(cgroupParent).reversed()) {
             Await.until("cgroup " + cgroup + " is empty", Duration.ofSeconds(5), () -> {
                 var _ = Files.deleteIfExists(cgroup);

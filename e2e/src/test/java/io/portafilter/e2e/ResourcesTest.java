@@ -16,10 +16,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.UUID;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What pods and containers may use, and how it is changed while they live. The judge is the cgroup file system. */
+@Tag("vm")
 class ResourcesTest {
     @RegisterExtension
     static final Live live = Live.server();

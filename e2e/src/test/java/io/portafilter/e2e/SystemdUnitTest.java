@@ -17,13 +17,17 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
 
 /**
  * The service as systemd runs it, from its unit, with its default directories: for the machine of {@code e2e/vm} alone. A
  * restart of that machine lies between the tests that are tagged so.
  */
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class SystemdUnitTest {
     private static final Path BASE = Path.of("/var/lib/portafilter-vm/unit");
     private static final Path NOTE = BASE.resolve("before-the-restart");
@@ -160,6 +164,7 @@ class SystemdUnitTest {
     }
 
     @Test
+    @Order(Integer.MAX_VALUE) // the others find no pods when they begin
     @Tag("vm-before-restart")
     void podsAreLeftForTheRestart() throws IOException {
         systemctl("enable", "--now", UNIT);

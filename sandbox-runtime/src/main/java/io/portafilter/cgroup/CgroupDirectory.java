@@ -88,6 +88,18 @@ record CgroupDirectory(String path) {
         writeEach(file, List.of(value));
     }
 
+    /** As {@link #write}; nothing happens when the file or the cgroup is gone. */
+    void writeIfPresent(String file, String value) {
+        try {
+            write(file, value);
+        } catch (CgroupRefusal e) {
+            if (!(e.getCause() instanceof KernelException cause)
+                    || !cause.is(Errno.ENOENT) && !cause.is(Errno.ENODEV)) {
+                throw e;
+            }
+        }
+    }
+
     /** Writes several values, each in a write of its own. */
     void writeEach(String file, List<String> values) {
         String writing = values.isEmpty() ? "" : values.getFirst();

@@ -247,8 +247,11 @@ final class CgroupV2 implements Cgroup {
     /** A frozen process of version 2 dies when it is killed. */
     private void killOnce() {
         if (directory.exists("cgroup.kill")) {
-            directory.write("cgroup.kill", "1");
+            directory.writeIfPresent("cgroup.kill", "1");
             return;
+        }
+        if (!exists()) {
+            return; // systemd removes a scope as soon as nothing runs in it
         }
         // before Linux 5.14: whoever forks faster than we kill is stopped first
         directory.write("cgroup.freeze", "1");
@@ -274,7 +277,8 @@ final class CgroupV2 implements Cgroup {
                 directory.remove();
                 return;
             } catch (KernelException e) {
-                if (!e.is(Errno.EBUSY) || end.isOver()) {
+                // systemd may have removed the rest of a scope meanwhile
+                if (!e.is(Errno.EBUSY) && !e.is(Errno.ENOENT) || end.isOver()) {
                     throw new CgroupRefusal(
                             "cgroup " + path + " cannot be removed: " + CgroupV1.named(directory.processes())
                                     + " in it",

@@ -7,7 +7,7 @@ import java.util.Optional;
 /** Changes of control files that are taken back together: all limits of an update hold, or none. */
 final class Journal {
     /** A cpuset of version 2 is empty as long as its parent's is in force; a write of no bytes would write nothing. */
-    private static final String NOTHING = "\n";
+    static final String NOTHING = "\n";
 
     private record Change(CgroupDirectory cgroup, String file, String before) {}
 

@@ -8,11 +8,13 @@ import static io.portafilter.linux.LinuxConstants.RLIM_INFINITY;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupHierarchy;
 import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.cgroup.OomCount;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Launcher;
 import io.portafilter.linux.Architecture;
 import io.portafilter.linux.Capability;
 import io.portafilter.linux.Errno;
+import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
@@ -126,10 +128,12 @@ public final class Host implements AutoCloseable {
 
     /** The same; systemd, if it made the cgroup, knows of the limits afterwards. */
     void limit(Cgroup cgroup, CgroupLimits limits, Runnable commit) {
-        cgroup.apply(limits, () -> {
-            scopes.ifPresent(each -> each.update(cgroup.path(), limits));
-            commit.run();
-        });
+        cgroup.apply(limits, () -> scopes.ifPresentOrElse(each -> each.update(cgroup.path(), limits, commit), commit));
+    }
+
+    /** Counts what {@link Cgroup#oomKills} may come too late for: in cgroups that systemd removes. The caller closes it. */
+    public Optional<OomCount> watchOom(String path, EventLoop loop) {
+        return scopes.flatMap(each -> each.watchOom(path, loop));
     }
 
     private static LaunchFacts facts(CgroupHierarchy cgroups) {

@@ -3,11 +3,16 @@ package io.portafilter.container;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupHierarchy;
 import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.cgroup.OomCount;
+import io.portafilter.cgroup.ScopeFiles;
 import io.portafilter.cgroup.ScopeProperties;
 import io.portafilter.launch.Launcher;
+import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.ProcFile;
+import io.portafilter.systemd.Property;
 import io.portafilter.systemd.Slice;
 import io.portafilter.systemd.Systemd;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -37,7 +42,7 @@ final class SystemdScopes {
                     slice(path),
                     placeholder.pid(),
                     ScopeProperties.killTogether(limits),
-                    ScopeProperties.of(limits));
+                    ScopeProperties.of(limits, systemd.version()));
             requireInside(placeholder.pid(), path);
             return new Host.MadeCgroup(Cgroup.adopt(hierarchy, path, limits), Optional.of(placeholder));
         } catch (RuntimeException e) {
@@ -56,9 +61,33 @@ final class SystemdScopes {
         }
     }
 
-    /** Makes limits known that are about to be written. */
-    void update(String path, CgroupLimits limits) {
-        systemd.setProperties(unit(path), ScopeProperties.of(limits));
+    /**
+     * Makes limits known that are written already.
+     *
+     * @param commit what has to succeed as well: when it throws, systemd is told what it knew before
+     */
+    void update(String path, CgroupLimits limits, Runnable commit) {
+        List<Property> after = ScopeProperties.of(limits, systemd.version());
+        List<Property> before = systemd.properties(unit(path), after);
+        ScopeFiles files = ScopeFiles.read(hierarchy, path);
+        try {
+            systemd.setProperties(unit(path), after);
+            files.restore();
+            commit.run();
+        } catch (RuntimeException e) {
+            try {
+                systemd.setProperties(unit(path), before);
+                files.restore(); // the caller takes back what it wrote
+            } catch (RuntimeException failed) {
+                e.addSuppressed(failed);
+            }
+            throw e;
+        }
+    }
+
+    /** {@link OomCount#watch}. */
+    Optional<OomCount> watchOom(String path, EventLoop loop) {
+        return OomCount.watch(hierarchy, path, loop);
     }
 
     private static String unit(String path) {

@@ -1,6 +1,7 @@
 package io.portafilter.systemd;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /** A property of a unit by its name on D-Bus (org.freedesktop.systemd1(5)), and its value of the type that it has there. */
 public record Property(String name, Value value) {
@@ -44,6 +45,27 @@ public record Property(String name, Value value) {
     /** A number, in the unit that the property's documentation tells. */
     public static Property of(String name, long number) {
         return new Property(name, new Value.Count(number));
+    }
+
+    /** The same property with the value that {@link BusReader#variant} reads as this text. */
+    Property of(String text) {
+        return new Property(
+                name,
+                switch (value) {
+                    case Value.Text _ -> new Value.Text(text);
+                    case Value.Flag _ -> new Value.Flag(Boolean.parseBoolean(text));
+                    case Value.Count _ -> new Value.Count(Long.parseUnsignedLong(text));
+                    case Value.Pids _ ->
+                        new Value.Pids(numbers(text).map(Integer::valueOf).toList());
+                    case Value.BitSet _ ->
+                        new Value.BitSet(numbers(text)
+                                .map(number -> (byte) Integer.parseInt(number))
+                                .toList());
+                });
+    }
+
+    private static Stream<String> numbers(String text) {
+        return text.isEmpty() ? Stream.empty() : Stream.of(text.split(" "));
     }
 
     /** Processors or memory nodes, from the kernel's list format, such as {@code 0-2,7}. */

@@ -18,6 +18,7 @@ public final class Systemd {
     private static final String SERVICE = "org.freedesktop.systemd1";
     private static final String PATH = "/org/freedesktop/systemd1";
     private static final String MANAGER = "org.freedesktop.systemd1.Manager";
+    private static final String SCOPE = "org.freedesktop.systemd1.Scope";
     private static final String UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists";
     private static final String NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit";
     private static final String JOB_REMOVED = "JobRemoved";
@@ -45,16 +46,7 @@ public final class Systemd {
      */
     public static Systemd connect(Path bus, Duration timeLimit) {
         try (Bus connection = Bus.connect(bus, timeLimit)) {
-            String text = connection
-                    .call(
-                            SERVICE,
-                            PATH,
-                            "org.freedesktop.DBus.Properties",
-                            "Get",
-                            "ss",
-                            new BusWriter().text(MANAGER).text("Version"))
-                    .reader()
-                    .variant();
+            String text = get(connection, PATH, MANAGER, "Version");
             Matcher found = VERSION.matcher(text);
             if (!found.matches()) {
                 throw new SystemdException("systemd tells \"" + text + "\" as its version");
@@ -74,7 +66,7 @@ public final class Systemd {
      *
      * @param unit its name, which ends with {@code .scope}
      * @param killTogether its processes are killed together when one lacks memory
-     * @param limits what systemd has to know, for it writes them anew whenever it reloads its configuration
+     * @param limits what systemd has to know, for it writes them anew after it has reloaded its configuration
      * @throws SystemdException if systemd refuses, or has not done it in time
      */
     public void startScope(String unit, Slice slice, int pid, boolean killTogether, List<Property> limits) {
@@ -154,7 +146,10 @@ public final class Systemd {
         return body.text();
     }
 
-    /** Makes other limits known of a unit that runs, until the next boot. */
+    /**
+     * Makes other limits known of a unit that runs, until the next boot, and returns when systemd has written them to the
+     * unit's files: all that it knows of, if it has reloaded its configuration since it wrote the last time.
+     */
     public void setProperties(String unit, List<Property> properties) {
         if (properties.isEmpty()) {
             return;
@@ -165,7 +160,41 @@ public final class Systemd {
                     "SetUnitProperties",
                     "sba(sv)",
                     new BusWriter().text(unit).flag(true).properties(properties));
+            // it answers first and writes then, before it looks at what else it is asked
+            String _ = get(connection, PATH, MANAGER, "Version");
         }
+    }
+
+    /**
+     * What a scope's properties of these names are now.
+     *
+     * @param alike properties whose names and types are meant, not their values
+     */
+    public List<Property> properties(String unit, List<Property> alike) {
+        if (alike.isEmpty()) {
+            return List.of();
+        }
+        try (Bus connection = Bus.connect(bus, timeLimit)) {
+            String path = call(connection, "GetUnit", "s", new BusWriter().text(unit))
+                    .reader()
+                    .text();
+            return alike.stream()
+                    .map(property -> property.of(get(connection, path, SCOPE, property.name())))
+                    .toList();
+        }
+    }
+
+    private static String get(Bus connection, String path, String anInterface, String name) {
+        return connection
+                .call(
+                        SERVICE,
+                        path,
+                        "org.freedesktop.DBus.Properties",
+                        "Get",
+                        "ss",
+                        new BusWriter().text(anInterface).text(name))
+                .reader()
+                .variant();
     }
 
     private void resetFailed(String unit) {

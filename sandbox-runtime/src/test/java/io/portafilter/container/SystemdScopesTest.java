@@ -16,12 +16,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Cgroups that somebody else makes: a service on a real bus that does with them what systemd does. */
+@Tag("vm")
 class SystemdScopesTest {
     private static final CgroupLimits LIMITS = CgroupLimits.devicesOnly(DeviceRule.DEFAULTS);
 
@@ -121,6 +125,50 @@ class SystemdScopesTest {
                     .contains("1\n")
                     .contains("Operation not permitted");
         }
+    }
+
+    @Test
+    void systemdIsToldTheLimitsBeforeWhenNewOnesDoNotHold() throws Exception {
+        try (BusFixture bus = BusFixture.start(directory, (_, unit) -> asSystemdDoes(unit));
+                Host host = host(bus);
+                Rollback undo = new Rollback()) {
+            assumeTrue(
+                    Files.exists(Path.of(mount + "/cgroup.controllers"))
+                            && Files.readString(mount.resolve("cgroup.controllers"))
+                                    .contains("cpu"),
+                    "needs cgroup v2 with the controllers cpu and memory");
+            var _ = host.makeCgroup(path, weight("50"), undo);
+            host.limit(path, weight("60"), () -> {});
+            assertThat(below(path).resolve("cpu.weight")).hasContent("60");
+            assertThatThrownBy(() -> host.limit(path, weight("70"), () -> {
+                        throw new IllegalStateException("not recorded");
+                    }))
+                    .hasMessage("not recorded")
+                    .hasNoSuppressedExceptions();
+            assertThat(below(path).resolve("cpu.weight")).hasContent("60");
+            String unit = path.substring(path.lastIndexOf('/') + 1);
+            assertThat(bus.calls())
+                    .containsExactly(
+                            "SetUnitProperties " + unit + " true {CPUWeight=60}",
+                            "SetUnitProperties " + unit + " true {CPUWeight=70}",
+                            "SetUnitProperties " + unit + " true {CPUWeight=60}");
+        }
+    }
+
+    private static CgroupLimits weight(String weight) {
+        OptionalLong unset = OptionalLong.empty();
+        return new CgroupLimits(
+                unset,
+                unset,
+                unset,
+                unset,
+                unset,
+                unset,
+                "",
+                "",
+                Map.of(),
+                Map.of("cpu.weight", weight),
+                DeviceRule.DEFAULTS);
     }
 
     @Test

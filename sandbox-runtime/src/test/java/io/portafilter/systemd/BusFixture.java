@@ -14,9 +14,12 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
+import java.util.stream.Stream;
 
 /**
  * A bus of Debian's dbus-daemon, which closes the connection of whoever sends a message that is not well formed, and on
@@ -43,6 +46,7 @@ public final class BusFixture implements AutoCloseable {
     private final Bus bus;
     private final List<Started> started = new CopyOnWriteArrayList<>();
     private final List<String> calls = new CopyOnWriteArrayList<>();
+    private final Map<String, String> known = new ConcurrentHashMap<>();
 
     private BusFixture(Path directory, Process daemon, Bus bus, Starting starting) {
         this.directory = directory;
@@ -124,19 +128,42 @@ public final class BusFixture implements AutoCloseable {
         BusReader body = call.reader();
         String member = call.field(BusMessage.MEMBER);
         switch (member) {
-            case "Get" -> reply(call, "v", new BusWriter().signature("s").text("252.38-1~deb12u1"));
+            case "Get" -> get(call, body.text(), body.text());
+            case "GetUnit" -> reply(call, "o", new BusWriter().text(PATH + "/unit/any"));
             case "Subscribe" -> reply(call, "", new BusWriter());
             case "ResetFailedUnit" -> {
                 calls.add(member + " " + body.text());
                 reply(call, "", new BusWriter());
             }
             case "SetUnitProperties" -> {
-                calls.add(member + " " + body.text() + " " + body.flag() + " " + properties(body));
+                String unit = body.text();
+                boolean runtime = body.flag();
+                Map<String, String> asked = properties(body);
+                known.putAll(asked);
+                calls.add(member + " " + unit + " " + runtime + " " + new TreeMap<>(asked));
                 reply(call, "", new BusWriter());
             }
             case "StartTransientUnit" -> start(call, new Started(body.text(), body.text(), properties(body)));
             default -> error(call, "org.freedesktop.DBus.Error.UnknownMethod");
         }
+    }
+
+    private void get(BusMessage call, String anInterface, String name) {
+        BusWriter body = new BusWriter();
+        if (anInterface.equals(MANAGER)) {
+            body.signature("s").text("252.38-1~deb12u1");
+        } else if (name.startsWith("Allowed")) {
+            String set = known.getOrDefault(name, "");
+            body.signature("ay")
+                    .array(
+                            1,
+                            () -> Stream.of(set.split(" "))
+                                    .filter(octet -> !octet.isEmpty())
+                                    .forEach(octet -> body.octet(Integer.parseInt(octet))));
+        } else {
+            body.signature("t").number64(Long.parseUnsignedLong(known.getOrDefault(name, "18446744073709551615")));
+        }
+        reply(call, "v", body);
     }
 
     private static Map<String, String> properties(BusReader body) {
@@ -150,6 +177,7 @@ public final class BusFixture implements AutoCloseable {
 
     private void start(BusMessage call, Started unit) {
         started.add(unit);
+        known.putAll(unit.properties());
         String result = starting.apply(started.size(), unit);
         if (result.contains(".")) {
             error(call, result);

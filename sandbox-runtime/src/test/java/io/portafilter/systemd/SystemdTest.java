@@ -108,6 +108,25 @@ class SystemdTest {
     }
 
     @Test
+    void limitsOfARunningScopeAreToldSoThatTheyCanBeSetAgain() throws IOException {
+        try (BusFixture bus = BusFixture.start(directory, (_, _) -> "done")) {
+            Systemd systemd = Systemd.connect(bus.socket(), SOON);
+            systemd.startScope(UNIT, SLICE, 1, false, limits());
+            List<Property> other = List.of(
+                    Property.of("MemoryMax", 1),
+                    Property.of("TasksMax", 2),
+                    Property.ofList("AllowedCPUs", "3"),
+                    Property.of("CPUWeight", 4));
+            assertThat(systemd.properties(UNIT, other))
+                    .containsExactly(
+                            Property.of("MemoryMax", 64 << 20),
+                            Property.of("TasksMax", Property.INFINITY),
+                            Property.ofList("AllowedCPUs", "0-1,9"),
+                            Property.of("CPUWeight", Property.INFINITY));
+        }
+    }
+
+    @Test
     void aMissingBusIsTold() {
         assertThatThrownBy(() -> Systemd.connect(directory.resolve("none"), SOON))
                 .isInstanceOf(SystemdException.class)
