@@ -23,7 +23,7 @@ final class CgroupV1 implements Cgroup {
     private static final List<String> ALWAYS_JOINED = List.of("cpu", "cpuacct", "memory", "pids", "devices", "freezer");
 
     private static final Duration FREEZE_DEADLINE = Duration.ofSeconds(2);
-    private static final int KILLS_WITHOUT_FREEZING = 2;
+    private static final int ROUNDS_WITHOUT_FREEZING = 2;
     private static final int PROCESSES_NAMED = 5;
 
     private final CgroupHierarchy.V1 hierarchy;
@@ -184,15 +184,36 @@ final class CgroupV1 implements Cgroup {
             return;
         }
         CgroupDirectory directory = in(mount);
-        Set<Integer> outside = allProcesses();
-        while (!outside.isEmpty()) {
-            for (int pid : outside) {
-                move(pid, directory);
+        for (int round = 1; !moveIn(directory); round++) {
+            if (round > ROUNDS_WITHOUT_FREEZING) {
+                moveFrozen(directory);
+                return;
             }
-            // children that were born before their parent moved
-            outside = allProcesses();
-            outside.removeAll(directory.processes());
         }
+    }
+
+    /** Who forks and ends faster than we move is nowhere when we come: for him all stand still. */
+    private void moveFrozen(CgroupDirectory directory) {
+        freeze();
+        try {
+            if (!moveIn(directory)) {
+                throw CgroupRefusal.forNow("cgroup " + path + ": processes of it do not move to " + directory);
+            }
+        } finally {
+            thaw();
+        }
+    }
+
+    /** Moves all that are elsewhere; false if there are more then: children that were born before their parent moved. */
+    private boolean moveIn(CgroupDirectory directory) {
+        outside(directory).forEach(pid -> move(pid, directory));
+        return outside(directory).isEmpty();
+    }
+
+    private Set<Integer> outside(CgroupDirectory directory) {
+        Set<Integer> outside = allProcesses();
+        outside.removeAll(directory.processes());
+        return outside;
     }
 
     private static void move(int pid, CgroupDirectory directory) {
@@ -302,7 +323,7 @@ final class CgroupV1 implements Cgroup {
                 throw new CgroupRefusal("cgroup " + path + ": " + named(left) + " did not end within "
                         + deadline.toMillis() + " ms of SIGKILL");
             }
-            if (round > KILLS_WITHOUT_FREEZING) {
+            if (round > ROUNDS_WITHOUT_FREEZING) {
                 killFrozen();
             } else {
                 Sweep.kill(left, this::allProcesses);

@@ -8,6 +8,7 @@ import static io.portafilter.cgroup.CgroupFixture.limits;
 import static io.portafilter.cgroup.CgroupFixture.output;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.portafilter.linux.Fd;
@@ -392,6 +393,25 @@ class CgroupV1Test {
                 .hasMessageContaining("give some of 0")
                 .hasMessageContaining("4000");
         assertThat(read("cpuset", "cpuset.cpus")).isEqualTo("0");
+    }
+
+    @Test
+    void whoForksAndEndsAllTheTimeIsMovedAllTheSame() throws IOException {
+        needs("cpuset");
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/perl")), "needs perl");
+        Cgroup cgroup = create(Map.of());
+        for (int i = 0; i < 4; i++) {
+            Process _ = join(cgroup, "exec perl -e 'while (1) { exit if fork }'");
+        }
+        await("they run", () -> !cgroup.processes().isEmpty());
+
+        assertTimeoutPreemptively(Duration.ofSeconds(20), () -> cgroup.apply(CgroupFixture.cpuset("0")));
+
+        String cpuset = hierarchy.of("cpuset").orElseThrow().directory() + path;
+        assertThat(Files.readString(Path.of(cpuset, "cpuset.cpus")).strip()).isEqualTo("0");
+        await("they are in it", () -> !new CgroupDirectory(cpuset).processes().isEmpty());
+        cgroup.kill(SOON);
+        cgroup.remove(SOON);
     }
 
     @Test
