@@ -66,7 +66,10 @@ final class LogLines extends Formatter {
             line.append(' ').append(word(severity)).append(' ');
         }
         // One event is one line, whatever a message carries along.
-        line.append(formatMessage(entry).replace("\n", "\\n").replace("\r", "\\r"));
+        line.append(formatMessage(entry)
+                .replace("\n", "\\n")
+                .replace("\r", "\\r")
+                .replaceAll("[\\p{Cc}&&[^\t]]", "?")); // whoever looks at it may have a terminal
         line.append('\n');
         Throwable thrown = entry.getThrown();
         if (thrown != null) {

@@ -403,7 +403,8 @@ final class ContainerLifecycle {
             }
             ContainerStop.unprepare(container);
             container.oom(Optional.empty());
-            String message = Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString);
+            String message = CriException.readable(
+                    Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString));
             node.database()
                     .commit(new Change.PutContainer(
                             record(container).exited(Node.now(), ContainerEnd.START_ERROR, "StartError", message)));

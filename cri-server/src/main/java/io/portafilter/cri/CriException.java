@@ -12,6 +12,9 @@ public final class CriException extends RuntimeException {
 
     private static final long serialVersionUID = 1L;
 
+    /** It travels in the trailers of an answer, of which clients take 8 KiB, and becomes a part of a pod's status. */
+    private static final int LONGEST_SENTENCE = 2048;
+
     private final Status.Code status;
 
     /**
@@ -66,6 +69,13 @@ public final class CriException extends RuntimeException {
     /** A state in which the call cannot be carried out. */
     static CriException precondition(String asked, String failed, String cure) {
         return new CriException(Status.Code.FAILED_PRECONDITION, asked, failed, cure);
+    }
+
+    /** A sentence that may name what an image or a container made up: shortened, and without escapes for terminals. */
+    static String readable(String sentence) {
+        String text =
+                sentence.length() <= LONGEST_SENTENCE ? sentence : sentence.substring(0, LONGEST_SENTENCE - 3) + "...";
+        return text.replaceAll("[\\p{Cc}&&[^\n\t]]", "?");
     }
 
     /** The value as people see it in an error: quoted, shortened. */

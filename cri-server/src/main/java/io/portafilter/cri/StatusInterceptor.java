@@ -68,13 +68,18 @@ final class StatusInterceptor implements ServerInterceptor {
     }
 
     private static <Q, A> void close(ServerCall<Q, A> call, Throwable error, String method) {
-        Status status = status(error, method);
+        Status status = readable(status(error, method));
         if (!Context.current().isCancelled()) {
             call.close(status, new Metadata());
         }
         if (error instanceof Error fatal) {
             throw fatal;
         }
+    }
+
+    static Status readable(Status status) {
+        String description = status.getDescription();
+        return description == null ? status : status.withDescription(CriException.readable(description));
     }
 
     /** The status that stands for an error of the method. */

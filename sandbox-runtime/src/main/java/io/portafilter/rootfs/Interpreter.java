@@ -17,6 +17,9 @@ import java.util.Optional;
 public final class Interpreter {
     private static final int HEAD_BYTES = 4096;
 
+    /** As much as the kernel reads of a script's first line (linux/binfmts.h). */
+    private static final int LONGEST_NAME = 255;
+
     private static final byte[] ELF_64_LITTLE = {0x7f, 'E', 'L', 'F', 2, 1};
     private static final int ELF_HEADER_BYTES = 64;
     private static final int E_PHOFF = 32;
@@ -57,8 +60,13 @@ public final class Interpreter {
         }
     }
 
-    /** What the first bytes of a file name; empty if nothing. */
+    /** What the first bytes of a file name; empty if nothing, or nothing that a person should be shown. */
     static Optional<String> of(byte[] head) {
+        return named(head)
+                .filter(name -> name.length() <= LONGEST_NAME && name.chars().noneMatch(Character::isISOControl));
+    }
+
+    private static Optional<String> named(byte[] head) {
         if (head.length > 2 && head[0] == '#' && head[1] == '!') {
             return ofScript(head);
         }

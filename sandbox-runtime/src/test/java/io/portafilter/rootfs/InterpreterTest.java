@@ -44,6 +44,13 @@ class InterpreterTest {
     }
 
     @Test
+    void whatAPersonShouldNotBeShownIsNotNamed() {
+        assertThat(of("#!/bin/\u001b[2Jsh\n")).isEmpty();
+        assertThat(of("#!/" + "x".repeat(255) + "\n")).isEmpty();
+        assertThat(of("#!/" + "x".repeat(254) + "\n")).isPresent();
+    }
+
+    @Test
     void aProgramOfThisMachineNamesItsLoader() throws IOException {
         byte[] java = Files.readAllBytes(Path.of(System.getProperty("java.home"), "bin/java"));
         assertThat(Interpreter.of(java))
