@@ -27,6 +27,13 @@ public record VolumeIds(List<IdMapping> uids, List<IdMapping> gids) {
         if (lines.isEmpty()) {
             throw new SecurityRefusal(field, "are missing", "give both uidMappings and gidMappings, or neither");
         }
+        int bytes = text(lines).length();
+        if (bytes > LARGEST_MAP_BYTES) {
+            throw new SecurityRefusal(
+                    field,
+                    lines.size() + " lines of " + bytes + " bytes",
+                    "give fewer, larger blocks: the kernel takes " + LARGEST_MAP_BYTES + " bytes");
+        }
         for (int i = 0; i < lines.size(); i++) {
             for (IdMapping other : lines.subList(0, i)) {
                 if (lines.get(i).overlaps(other)) {
@@ -37,13 +44,6 @@ public record VolumeIds(List<IdMapping> uids, List<IdMapping> gids) {
                             "give blocks that do not overlap, neither on the disk nor on the host");
                 }
             }
-        }
-        int bytes = text(lines).length();
-        if (bytes > LARGEST_MAP_BYTES) {
-            throw new SecurityRefusal(
-                    field,
-                    lines.size() + " lines of " + bytes + " bytes",
-                    "give fewer, larger blocks: the kernel takes " + LARGEST_MAP_BYTES + " bytes");
         }
     }
 
