@@ -197,6 +197,8 @@ server_class_path() {
 # The AOT cache halves the time to the first answer. -XX:ArchiveRelocationMode=0 would save some anonymous memory on
 # top, but it maps the archive at one address on every machine: a runtime for untrusted code does not give that up.
 set_jvm() {
+  # Java encodes names of files as the locale says, and systemd sets none: a volume of another name than ASCII would be no path.
+  export LC_ALL=C.UTF-8
   local native="$tree/cri-server/target/native"
   jvm=("$JAVA_HOME/bin/java" -Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC -Xms12m -Xmn4m
     "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput
