@@ -119,7 +119,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             }
         }
 
-        /** Mounts of the pause process's namespace; a mount can be cloned only from within its own. */
+        /** The proc of mode TARGET; a mount can be cloned only from within its own namespace. */
         private void cloneFromTarget() {
             for (MountPlan mount : plan.mounts()) {
                 if (mount instanceof MountPlan.OfTarget(String target)) {
@@ -130,6 +130,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             }
         }
 
+        /** Mounts of the pause process's namespace, from which it returns to the host's. */
         private void cloneFromPause() {
             writer.assembler().step("clone the pod's shared mounts");
             writer.join(Role.MOUNT_NAMESPACE, CLONE_NEWNS);
