@@ -398,11 +398,11 @@ final class ContainerLifecycle {
     private void failStart(LiveContainer container, RuntimeException cause) {
         try (ContainerLock.Held held = node.containerLock().hold(container.id())) {
             held.require(container.id());
+            container.oom(Optional.empty());
             if (node.database().container(container.id()).isEmpty()) {
                 return; // removed before it could fail
             }
             ContainerStop.unprepare(container);
-            container.oom(Optional.empty());
             String message = CriException.readable(
                     Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString));
             node.database()

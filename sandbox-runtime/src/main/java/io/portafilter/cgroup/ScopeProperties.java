@@ -34,7 +34,7 @@ public final class ScopeProperties {
 
     private static final String SUFFIXES = "kmgtpe";
     private static final Pattern NUMBER = Pattern.compile("0|[1-9]\\d{0,18}");
-    private static final Pattern CPU_MAX = Pattern.compile("(max|[1-9]\\d{0,12})(\\s+([1-9]\\d{0,12}))?");
+    private static final Pattern CPU_MAX = Pattern.compile("(max|[1-9]\\d{0,11})(\\s+([1-9]\\d{0,12}))?");
     private static final Pattern WEIGHT = Pattern.compile("[1-9]\\d{0,3}|10000");
     private static final Pattern DEFAULT_WEIGHT = Pattern.compile("(?:default\\s+)?(" + WEIGHT + ")");
 

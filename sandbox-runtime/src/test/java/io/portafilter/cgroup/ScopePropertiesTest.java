@@ -117,6 +117,7 @@ class ScopePropertiesTest {
         "cpu.weight,0",
         "cpu.weight,10001",
         "cpu.max,fast",
+        "cpu.max,9999999999999",
         "cpuset.cpus,''",
         "cpuset.cpus,0-x",
         "memory.high,-1",
