@@ -36,6 +36,9 @@ class RoomsTest {
     static final ArchRule imageKnowsRootfsStateAndConfig = room("image", "linux", "rootfs", "state", "config");
 
     @ArchTest
+    static final ArchRule cdiKnowsTheKernelAlone = room("cdi", "linux");
+
+    @ArchTest
     static final ArchRule networkKnowsConfig = room("network", "linux", "config");
 
     @ArchTest

@@ -19,6 +19,8 @@ import java.util.List;
  * @param cniConfDir network configurations; the first file by name is used
  * @param cniBinDirs where CNI plugins are looked for, in this order
  * @param pinnedImages references that kubelet's garbage collection spares; {@code *} at the end matches any rest
+ * @param cdiSpecDirs where specifications of CDI devices are looked for, later ones go before
+ * @param deviceOwnershipFromSecurityContext devices of a container belong to its run_as_user and run_as_group
  * @param sandboxImage what Status(verbose) answers as {@code sandboxImage}, which kubeadm reads; it is never pulled, as
  *     a sandbox needs no image
  */
@@ -35,12 +37,15 @@ public record Config(
         Path cniConfDir,
         List<Path> cniBinDirs,
         List<String> pinnedImages,
+        List<Path> cdiSpecDirs,
+        boolean deviceOwnershipFromSecurityContext,
         String sandboxImage) {
 
     public Config {
         registryConfigPath = List.copyOf(registryConfigPath);
         cniBinDirs = List.copyOf(cniBinDirs);
         pinnedImages = List.copyOf(pinnedImages);
+        cdiSpecDirs = List.copyOf(cdiSpecDirs);
     }
 
     /** What holds where nothing is configured. */
@@ -61,6 +66,8 @@ public record Config(
                 Path.of("/etc/cni/net.d"),
                 List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")),
                 List.of(),
+                List.of(Path.of("/etc/cdi"), Path.of("/var/run/cdi")),
+                false,
                 "registry.k8s.io/pause:3.10");
     }
 
@@ -79,6 +86,8 @@ public record Config(
                 cniConfDir,
                 cniBinDirs,
                 pinnedImages,
+                cdiSpecDirs,
+                deviceOwnershipFromSecurityContext,
                 sandboxImage);
     }
 }

@@ -117,6 +117,8 @@ public final class ConfigFile {
                 value("cni_conf_dir", standard.cniConfDir(), ConfigFile::absolutePath),
                 values("cni_bin_dirs", standard.cniBinDirs(), ConfigFile::absolutePath),
                 values("pinned_images", standard.pinnedImages(), Function.identity()),
+                values("cdi_spec_dirs", standard.cdiSpecDirs(), ConfigFile::absolutePath),
+                truth("device_ownership_from_security_context", standard.deviceOwnershipFromSecurityContext()),
                 value("sandbox_image", standard.sandboxImage(), Function.identity()));
     }
 
@@ -137,6 +139,19 @@ public final class ConfigFile {
             return otherwise;
         }
         return parsed(key, entry, entry.value, parse).orElse(otherwise);
+    }
+
+    private boolean truth(String key, boolean otherwise) {
+        known.add(key);
+        Entry entry = entries.get(key);
+        if (entry == null) {
+            return otherwise;
+        }
+        if (!(entry.value instanceof Boolean truth)) {
+            problems.add(new ConfigProblem(entry.file, entry.line, key + " is true or false, without quotes"));
+            return otherwise;
+        }
+        return truth;
     }
 
     private <T> List<T> values(String key, List<T> otherwise, Function<String, T> parse) {

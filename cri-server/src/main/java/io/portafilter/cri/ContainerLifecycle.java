@@ -6,6 +6,7 @@ import static io.portafilter.linux.LinuxConstants.EPOLLONESHOT;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Status;
+import io.portafilter.config.Config;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ContainerPlan;
 import io.portafilter.container.ContainerRequest;
@@ -52,6 +53,7 @@ final class ContainerLifecycle {
 
     private static final String RUN_ANOTHER = "run another pod sandbox for it";
 
+    private final Config config;
     private final Node node;
     private final LiveTable<LivePod> pods;
     private final LiveTable<LiveContainer> containers;
@@ -59,7 +61,8 @@ final class ContainerLifecycle {
     private final ContainerStop stop;
     private final SecurityModules modules = SecurityModules.of(Path.of("/sys"));
 
-    ContainerLifecycle(Node node, LiveTable<LivePod> pods, LiveTable<LiveContainer> containers) {
+    ContainerLifecycle(Config config, Node node, LiveTable<LivePod> pods, LiveTable<LiveContainer> containers) {
+        this.config = config;
         this.node = node;
         this.pods = pods;
         this.containers = containers;
@@ -124,9 +127,9 @@ final class ContainerLifecycle {
         try (LeasedImage leased = lease(image);
                 Rollback undo = new Rollback()) {
             ImageConfig imageConfig = ImageConfig.parse(leased.image().config().toByteArray());
-            SeccompFiles profiles = new SeccompFiles(node.places().containerState(id));
+            ContainerSources.Of sources = ContainerSources.Of.container(config, node.places(), id);
             ContainerSpec spec =
-                    ContainerSpec.of(request, pod.id(), pod.spec(), imageConfig, pod.files(), profiles::fromNode);
+                    ContainerSpec.of(request, pod.id(), pod.spec(), imageConfig, pod.files(), sources.fromNode());
             modules.refuseUnenforced(request.getConfig().getLinux().getSecurityContext());
             node.places().requireFits(spec.cgroupParent());
             LiveContainer container =
@@ -137,7 +140,7 @@ final class ContainerLifecycle {
             TakeOver.noteCgroup(node.places().containerState(id), cgroupPath(container));
             undo.add(() -> Directories.remove(node.places().containerFiles(id)));
             Directories.make(node.places().containerFiles(id));
-            profiles.keep(spec.security().seccomp());
+            sources.keep(spec);
             flight.stage("preparing its process");
             prepare(container, pod, undo);
             flight.stage("recording");
@@ -219,7 +222,8 @@ final class ContainerLifecycle {
 
     private static HostDevices devices(LiveContainer container) {
         ContainerSpec spec = container.spec();
-        return HostDevices.of(spec.security().privileged(), spec.devices());
+        return HostDevices.of(
+                spec.security().privileged(), spec.devices(), spec.cdi().edits().deviceNodes());
     }
 
     private ContainerRequest launchRequest(LiveContainer container, HostDevices devices) {
@@ -579,14 +583,14 @@ final class ContainerLifecycle {
         try {
             CreateContainerRequest request =
                     CreateContainerRequest.parseFrom(record.request().toByteArray());
-            SeccompFiles profiles = new SeccompFiles(node.places().containerState(record.id()));
+            ContainerSources.Of sources = ContainerSources.Of.container(config, node.places(), record.id());
             ContainerSpec spec = ContainerSpec.of(
                     request,
                     pod.id(),
                     pod.spec(),
                     ImageConfig.parse(record.imageConfig().toByteArray()),
                     pod.files(),
-                    profiles::kept);
+                    sources.kept());
             ImageRecord layers = new ImageRecord(
                     record.imageId(),
                     List.of(),

@@ -4,6 +4,7 @@ import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.shown;
 import static io.portafilter.cri.CriException.unsupported;
 
+import io.portafilter.cdi.Injection;
 import io.portafilter.container.PidMode;
 import io.portafilter.cri.v1.Capability;
 import io.portafilter.cri.v1.ContainerConfig;
@@ -28,13 +29,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 
 /** CreateContainerRequest to {@link ContainerSpec}: every field is used, known to be harmless, or refused. */
 final class ContainerRequests {
 
     private static final String SECURITY = "config.linux.security_context";
     private static final String DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    private static final String CDI_ANNOTATION = "cdi.k8s.io/";
 
     private ContainerRequests() {}
 
@@ -44,24 +45,28 @@ final class ContainerRequests {
             PodSpec pod,
             ImageConfig image,
             PodFiles files,
-            SecurityProfiles.ProfileSource profiles) {
+            ContainerSources sources) {
         ContainerConfig config = config(request);
         PodSandboxConfig sandbox = sandbox(request, pod);
         LinuxContainerSecurityContext security = config.getLinux().getSecurityContext();
         refuseWhatIsNotBuilt(config);
+        Injection cdi = CdiDevices.asked(config, sources.devices());
         return new ContainerSpec(
                 identity(config, podId),
                 podId,
                 config,
                 arguments(config, image),
-                environment(config, pod, image, files),
+                environment(config, pod, image, files, cdi.edits().environment()),
                 workingDirectory(config, image),
                 log(config, sandbox),
                 StopSignals.effective(config.getStopSignal(), image.stopSignal()),
                 namespaces(security, pod),
-                security(security, pod, image, profiles),
-                MountRequests.of(config, files),
-                DeviceRequest.of(config),
+                security(security, pod, image, sources.profiles(), cdi.edits().additionalGroups()),
+                MountRequests.of(config, pod, files, cdi.edits().mounts()),
+                DeviceRequest.of(
+                        config,
+                        sources.devicesOfTheUser() ? DeviceRequest.Owner.of(security) : DeviceRequest.Owner.OF_HOST),
+                cdi,
                 ResourceRequests.limits(
                         "config.linux.resources", config.getLinux().getResources(), security.getPrivileged()),
                 (int) Fields.inRange(
@@ -131,14 +136,6 @@ final class ContainerRequests {
             throw unsupported(
                     "config.stdin", "this version keeps no stdin open: it is the null device", "leave it out");
         }
-        boolean annotated =
-                config.getAnnotationsMap().keySet().stream().anyMatch(key -> key.startsWith(CDI_ANNOTATION));
-        if (config.getCDIDevicesCount() > 0 || annotated) {
-            throw unsupported(
-                    annotated ? "config.annotations" : "config.CDI_devices",
-                    "devices of the Container Device Interface are asked for, and this version adds none",
-                    "leave them out");
-        }
     }
 
     /** Kubernetes' rules: command replaces entrypoint and drops the image's command, args alone replace the command. */
@@ -167,8 +164,9 @@ final class ContainerRequests {
         }
     }
 
-    /** Defaults, the image's, the request's: the later value wins, the first place stays. */
-    static List<String> environment(ContainerConfig config, PodSpec pod, ImageConfig image, PodFiles files) {
+    /** Defaults, the image's, the request's, the devices': the later value wins, the first place stays. */
+    static List<String> environment(
+            ContainerConfig config, PodSpec pod, ImageConfig image, PodFiles files, List<String> ofDevices) {
         Map<String, String> variables = new LinkedHashMap<>();
         variables.put("PATH", DEFAULT_PATH);
         variables.put("HOSTNAME", files.hostname(pod));
@@ -191,6 +189,10 @@ final class ContainerRequests {
                 throw invalid("config.envs", "the value of " + shown(key) + " holds a NUL character", "leave it out");
             }
             variables.put(key, text);
+        }
+        for (String variable : ofDevices) {
+            int equals = variable.indexOf('=');
+            variables.put(variable.substring(0, equals), variable.substring(equals + 1));
         }
         return variables.entrySet().stream()
                 .map(variable -> variable.getKey() + "=" + variable.getValue())
@@ -282,7 +284,8 @@ final class ContainerRequests {
             LinuxContainerSecurityContext security,
             PodSpec pod,
             ImageConfig image,
-            SecurityProfiles.ProfileSource profiles) {
+            SecurityProfiles.ProfileSource profiles,
+            List<Long> groupsOfDevices) {
         SecurityProfiles.checkAppArmor(
                 SECURITY, security.hasApparmor(), security.getApparmor(), appArmorProfile(security));
         SecurityProfiles.checkSelinux(SECURITY, security.hasSelinuxOptions(), security.getSelinuxOptions());
@@ -290,7 +293,7 @@ final class ContainerRequests {
                 security.getPrivileged(),
                 pod.privileged(),
                 capabilities(security.getCapabilities()),
-                user(security, image),
+                user(security, image, groupsOfDevices),
                 security.getNoNewPrivs(),
                 security.getReadonlyRootfs(),
                 security.getMaskedPathsList(),
@@ -315,7 +318,8 @@ final class ContainerRequests {
                 asked.getAddCapabilitiesList(), asked.getDropCapabilitiesList(), asked.getAddAmbientCapabilitiesList());
     }
 
-    private static UserRequest user(LinuxContainerSecurityContext security, ImageConfig image) {
+    private static UserRequest user(
+            LinuxContainerSecurityContext security, ImageConfig image, List<Long> groupsOfDevices) {
         OptionalLong uid = OptionalLong.empty();
         if (security.hasRunAsUser()) {
             uid = OptionalLong.of(
@@ -340,7 +344,8 @@ final class ContainerRequests {
                         .filter(name -> !name.isEmpty()),
                 gid,
                 image.user(),
-                security.getSupplementalGroupsList(),
+                Stream.concat(security.getSupplementalGroupsList().stream(), groupsOfDevices.stream())
+                        .toList(),
                 policy == SupplementalGroupsPolicy.Strict);
     }
 }

@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import io.portafilter.cdi.Injection;
 import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.container.ContainerRequest;
 import io.portafilter.container.MountRequest;
@@ -23,6 +24,7 @@ import java.util.Optional;
  * @param stopSignal the kernel's number
  * @param mounts the request's volumes, and what the runtime puts there unless one of them covers it
  * @param devices the host's, that it asks for by name
+ * @param cdi what devices of the Container Device Interface change of it; done already but for their nodes
  * @param cgroupParent of this container: absolute path, or empty for the server's default
  */
 record ContainerSpec(
@@ -38,6 +40,7 @@ record ContainerSpec(
         SecurityRequest security,
         List<MountRequest> mounts,
         List<DeviceRequest> devices,
+        Injection cdi,
         CgroupLimits limits,
         int oomScoreAdj,
         String cgroupParent,
@@ -57,7 +60,7 @@ record ContainerSpec(
      * @param pod what was asked for it
      * @param image the configuration of the image
      * @param files where the runtime's own files for this pod lie
-     * @param profiles reads seccomp profiles of the node
+     * @param sources reads what the request names of the node
      */
     static ContainerSpec of(
             CreateContainerRequest request,
@@ -65,8 +68,8 @@ record ContainerSpec(
             PodSpec pod,
             ImageConfig image,
             PodFiles files,
-            SecurityProfiles.ProfileSource profiles) {
-        return ContainerRequests.check(request, podId, pod, image, files, profiles);
+            ContainerSources sources) {
+        return ContainerRequests.check(request, podId, pod, image, files, sources);
     }
 
     /** The same container with these resources; throws when they cannot be. The score of the OOM killer stays. */
@@ -86,6 +89,7 @@ record ContainerSpec(
                 security,
                 mounts,
                 devices,
+                cdi,
                 ResourceRequests.limits("linux", resources, security.privileged()),
                 oomScoreAdj,
                 cgroupParent,

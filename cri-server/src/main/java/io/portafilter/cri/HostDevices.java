@@ -3,7 +3,10 @@ package io.portafilter.cri;
 import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.shown;
 
+import io.portafilter.cdi.ContainerEdits;
 import io.portafilter.cgroup.DeviceRule;
+import io.portafilter.container.ContainerDevice;
+import io.portafilter.container.ContainerDevice.OwnerId;
 import io.portafilter.linux.DirectoryEntry;
 import io.portafilter.linux.DirectoryTree;
 import io.portafilter.linux.Errno;
@@ -12,7 +15,6 @@ import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.LinuxConstants;
-import io.portafilter.rootfs.DeviceNode;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,7 +28,7 @@ import java.util.Set;
  * @param nodes to make in the container
  * @param rules that let it use them
  */
-record HostDevices(List<DeviceNode> nodes, List<DeviceRule> rules) {
+record HostDevices(List<ContainerDevice> nodes, List<DeviceRule> rules) {
 
     /** No device of the host. */
     static final HostDevices NONE = new HostDevices(List.of(), List.of());
@@ -47,15 +49,16 @@ record HostDevices(List<DeviceNode> nodes, List<DeviceRule> rules) {
      *
      * @throws CriException if what is asked for is not there, or is no device
      */
-    static HostDevices of(boolean privileged, List<DeviceRequest> asked) {
-        Map<String, DeviceNode> nodes = new LinkedHashMap<>();
+    static HostDevices of(boolean privileged, List<DeviceRequest> asked, List<ContainerEdits.Node> cdi) {
+        Map<String, ContainerDevice> nodes = new LinkedHashMap<>();
         if (privileged) {
             below(DEV, DEV).forEach(node -> nodes.put(node.path(), node));
         }
         List<DeviceRule> rules = new ArrayList<>();
         Map<String, DeviceRequest> places = new LinkedHashMap<>();
         for (DeviceRequest request : asked) {
-            for (DeviceNode node : nodes(request)) {
+            for (ContainerDevice found : nodes(request)) {
+                ContainerDevice node = request.owned(found);
                 DeviceRequest other = places.putIfAbsent(node.path(), request);
                 if (other != null) {
                     throw invalid(
@@ -63,25 +66,33 @@ record HostDevices(List<DeviceNode> nodes, List<DeviceRule> rules) {
                             node.path() + " is the place of two devices, the other is asked for by " + other.field(),
                             "give each a place of its own");
                 }
-                requireOrdinaryNull(request, node);
+                requireOrdinaryNull(request.field() + ".container_path", node);
                 nodes.put(node.path(), node);
                 rules.add(new DeviceRule(node.type(), node.major(), node.minor(), request.access()));
+            }
+        }
+        for (ContainerEdits.Node edit : cdi) {
+            ContainerDevice node = CdiNodes.of(edit);
+            requireOrdinaryNull(CdiDevices.FIELD, node);
+            nodes.put(node.path(), node);
+            if (!edit.access().isEmpty()) {
+                rules.add(new DeviceRule(node.type(), node.major(), node.minor(), edit.access()));
             }
         }
         return new HostDevices(List.copyOf(nodes.values()), rules);
     }
 
     /** Masks and standard input are made of it. */
-    private static void requireOrdinaryNull(DeviceRequest request, DeviceNode node) {
+    private static void requireOrdinaryNull(String field, ContainerDevice node) {
         if (node.path().equals("/dev/null") && !(node.type() == 'c' && node.major() == 1 && node.minor() == 3)) {
             throw invalid(
-                    request.field() + ".container_path",
+                    field,
                     "/dev/null would be another device, " + node.type() + " " + node.major() + ":" + node.minor(),
                     "give another path");
         }
     }
 
-    private static List<DeviceNode> nodes(DeviceRequest request) {
+    private static List<ContainerDevice> nodes(DeviceRequest request) {
         String path = request.hostPath().toString();
         FileStatus status = status(request, path);
         if (status.isCharacterDevice() || status.isBlockDevice()) {
@@ -116,8 +127,8 @@ record HostDevices(List<DeviceNode> nodes, List<DeviceRule> rules) {
     }
 
     /** All nodes below a directory of the host, in its own file system. */
-    private static List<DeviceNode> below(String hostPath, String containerPath) {
-        List<DeviceNode> nodes = new ArrayList<>();
+    private static List<ContainerDevice> below(String hostPath, String containerPath) {
+        List<ContainerDevice> nodes = new ArrayList<>();
         int flags = LinuxConstants.O_RDONLY | LinuxConstants.O_DIRECTORY;
         try (Fd directory = Kernel.open(hostPath, flags);
                 Fd dev = Kernel.open(DEV, flags)) {
@@ -130,7 +141,7 @@ record HostDevices(List<DeviceNode> nodes, List<DeviceRule> rules) {
     }
 
     private static void collect(
-            Fd directory, String path, Set<String> leftOut, FileStatus top, List<DeviceNode> nodes) {
+            Fd directory, String path, Set<String> leftOut, FileStatus top, List<ContainerDevice> nodes) {
         for (DirectoryEntry entry : DirectoryTree.list(directory)) {
             String name = entry.name();
             if (leftOut.contains(name)) {
@@ -154,14 +165,14 @@ record HostDevices(List<DeviceNode> nodes, List<DeviceRule> rules) {
         }
     }
 
-    private static DeviceNode node(String path, FileStatus status) {
-        return new DeviceNode(
+    private static ContainerDevice node(String path, FileStatus status) {
+        return new ContainerDevice(
                 path,
                 status.isCharacterDevice() ? 'c' : 'b',
                 status.special().major(),
                 status.special().minor(),
                 status.permissions() & 0777,
-                Integer.toUnsignedLong(status.uid()),
-                Integer.toUnsignedLong(status.gid()));
+                new OwnerId.OfHost(Integer.toUnsignedLong(status.uid())),
+                new OwnerId.OfHost(Integer.toUnsignedLong(status.gid())));
     }
 }

@@ -35,14 +35,13 @@ public record LaunchPreview(Config config, String nodeName) {
      */
     public ContainerRequest container(RunPodSandboxRequest pod, CreateContainerRequest request, String imageConfig) {
         PodSpec podSpec = PodSpec.of(pod);
-        SeccompFiles profiles = new SeccompFiles(places().containerState(CONTAINER));
         ContainerSpec spec = ContainerSpec.of(
                 request,
                 POD,
                 podSpec,
                 ImageConfig.parse(imageConfig.getBytes(StandardCharsets.UTF_8)),
                 files(),
-                profiles::fromNode);
+                ContainerSources.Of.container(config, places(), CONTAINER).fromNode());
         return spec.launch(
                 CONTAINER,
                 new ContainerSpec.Place(

@@ -5,6 +5,7 @@ import static io.portafilter.cri.CriException.shown;
 import static io.portafilter.cri.CriException.unsupported;
 
 import io.grpc.Status;
+import io.portafilter.cdi.ContainerEdits;
 import io.portafilter.container.MountRequest;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.Mount;
@@ -13,11 +14,11 @@ import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.SecurityRefusal;
 import io.portafilter.security.VolumeIds;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
-import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -26,25 +27,26 @@ final class MountRequests {
 
     private MountRequests() {}
 
-    /** The volumes in the request's order, then the runtime's own where no volume is. */
-    static List<MountRequest> of(ContainerConfig config, PodFiles files) {
-        List<MountRequest> mounts = new ArrayList<>();
-        Set<String> covered = new HashSet<>();
+    /** The volumes in the request's order, those of devices in their place, then the runtime's own where no volume is. */
+    static List<MountRequest> of(
+            ContainerConfig config, PodSpec pod, PodFiles files, List<ContainerEdits.Mount> ofDevices) {
+        Map<String, MountRequest> mounts = new LinkedHashMap<>();
         for (int i = 0; i < config.getMountsCount(); i++) {
             MountRequest mount = mount("config.mounts[" + i + "]", config.getMounts(i));
-            if (!covered.add(mount.containerPath())) {
+            if (mounts.putIfAbsent(mount.containerPath(), mount) != null) {
                 throw invalid(
                         "config.mounts[" + i + "].container_path",
                         shown(mount.containerPath()) + " is the place of two mounts",
                         "give each its own");
             }
-            mounts.add(mount);
+        }
+        for (ContainerEdits.Mount edit : ofDevices) {
+            MountRequest mount = CdiMounts.of(edit, pod.ids());
+            mounts.put(mount.containerPath(), mount);
         }
         boolean readOnly = config.getLinux().getSecurityContext().getReadonlyRootfs();
-        files.defaults(readOnly).stream()
-                .filter(own -> !covered.contains(own.containerPath()))
-                .forEach(mounts::add);
-        return mounts;
+        files.defaults(readOnly).forEach(own -> mounts.putIfAbsent(own.containerPath(), own));
+        return List.copyOf(mounts.values());
     }
 
     private static MountRequest mount(String field, Mount mount) {
@@ -73,7 +75,9 @@ final class MountRequests {
                 mount.getRecursiveReadOnly(),
                 propagation,
                 ids(field, mount),
-                restrictions(field + ".mount_options", mount));
+                restrictions(field + ".mount_options", mount),
+                false,
+                false);
     }
 
     /** The three of VolumeBindMountOptions, and no other: they take rights away. */

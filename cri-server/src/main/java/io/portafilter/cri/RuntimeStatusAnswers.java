@@ -118,6 +118,8 @@ final class RuntimeStatusAnswers {
         fields.put("sandboxImage", config.sandboxImage());
         fields.put("cgroupDriver", config.cgroupDriver());
         fields.put("cgroupParent", config.cgroupParent());
+        fields.put(
+                "cdiSpecDirs", config.cdiSpecDirs().stream().map(Path::toString).toList());
         fields.put("hostShortcomings", services.node().host().shortcomings());
         return VerboseInfo.json(fields);
     }

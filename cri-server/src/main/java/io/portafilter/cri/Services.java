@@ -27,7 +27,7 @@ record Services(
                 new LiveTable<>("pod sandbox", LivePod::id, pod -> pod.spec().identity());
         LiveTable<LiveContainer> containerTable = new LiveTable<>(
                 "container", LiveContainer::id, container -> container.spec().identity());
-        ContainerLifecycle containers = new ContainerLifecycle(node, podTable, containerTable);
+        ContainerLifecycle containers = new ContainerLifecycle(config, node, podTable, containerTable);
         return new Services(
                 config,
                 node,

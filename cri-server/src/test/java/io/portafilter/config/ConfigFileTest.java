@@ -44,6 +44,13 @@ class ConfigFileTest {
     }
 
     @Test
+    void aSwitchIsOn() throws Exception {
+        assertThat(ConfigFile.load(write("config.toml", "device_ownership_from_security_context = true\n"))
+                        .deviceOwnershipFromSecurityContext())
+                .isTrue();
+    }
+
+    @Test
     void dropInsWinByName() throws Exception {
         Path main = write("config.toml", "root = \"/a\"\nstate = \"/s\"\n");
         write("conf.d/20.toml", "root = \"/c\"");
@@ -101,6 +108,9 @@ class ConfigFileTest {
                     stream_address = "127.0.0.1:70000"        | at most 65535
                     cni_bin_dirs = "/opt"                     | list of strings
                     cni_bin_dirs = ["opt"]                    | absolute
+                    cdi_spec_dirs = ["etc/cdi"]               | absolute
+                    cdi_spec_dirs = true                      | list of strings
+                    device_ownership_from_security_context = "true" | true or false, without quotes
                     userns_range = "1073741824"               | FIRST:LENGTH
                     userns_range = "0:65536"                  | multiples
                     userns_range = "2147418112:131072"        | 2147483647

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
 import io.grpc.Status;
+import io.portafilter.cdi.Injection;
 import io.portafilter.cgroup.DeviceRule;
 import io.portafilter.container.MountRequest;
 import io.portafilter.container.PidMode;
@@ -224,7 +225,7 @@ class ContainerRequestsTest {
                         podSpec(_ -> {}),
                         RequestFixture.image("'Cmd':['x']"),
                         new PodFiles(Path.of("/pods/1"), "node-1"),
-                        (_, _) -> ""))
+                        RequestFixture.sources(_ -> Injection.NONE)))
                 .hasMessageContaining("sandbox_config.metadata")
                 .hasMessageContaining("another");
     }
@@ -469,7 +470,8 @@ class ContainerRequestsTest {
     void devicesAreTakenAsAskedAndWhatIsWrongIsNamed() {
         assertThat(spec(b -> b.addDevices(device().setContainerPath("/dev//x/./y")))
                         .devices())
-                .containsExactly(new DeviceRequest("config.devices[0]", Path.of("/dev/fuse"), "/dev/x/y", "rw"));
+                .containsExactly(new DeviceRequest(
+                        "config.devices[0]", Path.of("/dev/fuse"), "/dev/x/y", "rw", DeviceRequest.Owner.OF_HOST));
         assertThat(spec(b -> b.addDevices(device())).devices().getFirst().containerPath())
                 .isEqualTo("/dev/fuse");
         refuses("config.devices[0].host_path", b -> b.addDevices(device().setHostPath("fuse")));
@@ -480,6 +482,38 @@ class ContainerRequestsTest {
         for (String permissions : List.of("", "rx", "rr", "rwmr", "RW", "r w")) {
             refuses("config.devices[0].permissions", b -> b.addDevices(device().setPermissions(permissions)));
         }
+    }
+
+    @Test
+    void devicesOfTheUserBelongToTheIdsOfTheSecurityContextButNeverToRoot() {
+        ContainerSources ofTheUser = new ContainerSources((_, _) -> "", _ -> Injection.NONE, true);
+
+        assertThat(owner(ofTheUser, b -> security(b).setRunAsUser(id(1000)).setRunAsGroup(id(1001))))
+                .isEqualTo(new DeviceRequest.Owner(OptionalLong.of(1000), OptionalLong.of(1001)));
+        assertThat(owner(ofTheUser, b -> security(b).setRunAsUser(id(1000))))
+                .isEqualTo(new DeviceRequest.Owner(OptionalLong.of(1000), OptionalLong.empty()));
+        assertThat(owner(ofTheUser, b -> security(b).setRunAsUser(id(0)))).isEqualTo(DeviceRequest.Owner.OF_HOST);
+        assertThat(owner(
+                        RequestFixture.sources(_ -> Injection.NONE),
+                        b -> security(b).setRunAsUser(id(1000))))
+                .isEqualTo(DeviceRequest.Owner.OF_HOST);
+    }
+
+    private static Int64Value id(long id) {
+        return Int64Value.newBuilder().setValue(id).build();
+    }
+
+    private static DeviceRequest.Owner owner(ContainerSources sources, Consumer<ContainerConfig.Builder> change) {
+        return ContainerSpec.of(
+                        RequestFixture.container(change.andThen(b -> b.addDevices(device()))),
+                        RequestFixture.POD_ID,
+                        podSpec(_ -> {}),
+                        RequestFixture.image("'Cmd':['x']"),
+                        new PodFiles(Path.of("/pods/1"), "node-1"),
+                        sources)
+                .devices()
+                .getFirst()
+                .owner();
     }
 
     private static Device.Builder device() {
@@ -494,8 +528,6 @@ class ContainerRequestsTest {
         refuses(unimplemented, "tty", b -> b.setTty(true));
         refuses(unimplemented, "stdin", b -> b.setStdin(true));
         refuses(unimplemented, "stdin", b -> b.setStdinOnce(true));
-        refuses(unimplemented, "CDI", b -> b.addCDIDevicesBuilder().setName("a/b=c"));
-        refuses(unimplemented, "annotations", b -> b.putAnnotations("cdi.k8s.io/x", "a/b=c"));
         refuses(unimplemented, "image", b -> mount(b).getImageBuilder().setImage("x"));
         refuses("windows", ContainerConfig.Builder::getWindowsBuilder);
     }

@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import io.portafilter.cdi.Injection;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.ContainerMetadata;
 import io.portafilter.cri.v1.CreateContainerRequest;
@@ -60,7 +61,11 @@ final class RequestFixture {
                 pod,
                 image(image),
                 new PodFiles(Path.of("/pods/1"), "node-1"),
-                (_, path) -> "profile " + path);
+                sources(_ -> Injection.NONE));
+    }
+
+    static ContainerSources sources(CdiDevices.Source devices) {
+        return new ContainerSources((_, path) -> "profile " + path, devices, false);
     }
 
     static ContainerSpec spec(Consumer<ContainerConfig.Builder> change) {

@@ -19,6 +19,7 @@ import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcessRef;
 import io.portafilter.rootfs.CgroupTree;
 import io.portafilter.rootfs.DetachedMount;
+import io.portafilter.rootfs.DeviceNode;
 import io.portafilter.rootfs.DeviceTree;
 import io.portafilter.rootfs.Interpreter;
 import io.portafilter.rootfs.LayerStack;
@@ -167,10 +168,13 @@ public final class ContainerLaunch implements AutoCloseable {
             if (decided.mountsCgroups()) {
                 mountCgroups(decided, made.cgroup(), rootUid, rootGid, descriptors);
             }
-            Fd devices = DeviceTree.create(asked.devices(), rootUid, rootGid);
+            List<DeviceNode> nodes = asked.devices().stream()
+                    .map(device -> device.node(decided.security().user(), ids))
+                    .toList();
+            Fd devices = DeviceTree.create(nodes, rootUid, rootGid);
             descriptors.give(Slot.Role.DEVICES, devices);
             nullDevice(devices, descriptors);
-            DeviceTree.makeElsewhere(root, asked.devices(), rootUid, rootGid);
+            DeviceTree.makeElsewhere(root, nodes, rootUid, rootGid);
             MountPoints points = new MountPoints(root, rootUid, rootGid);
             undo.add(points::close);
             undo.add(points::removeMade);
@@ -421,7 +425,9 @@ public final class ContainerLaunch implements AutoCloseable {
                 mount.propagation(),
                 mount.restrictions().contains(MountRequest.Restriction.NOSUID),
                 mount.restrictions().contains(MountRequest.Restriction.NODEV),
-                mount.restrictions().contains(MountRequest.Restriction.NOEXEC));
+                mount.restrictions().contains(MountRequest.Restriction.NOEXEC),
+                mount.alone(),
+                mount.mustExist());
         if (mount.ids().isEmpty()) {
             return VolumeMount.open(mount.hostPath(), options, Optional.empty());
         }

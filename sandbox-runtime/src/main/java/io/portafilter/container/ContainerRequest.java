@@ -1,7 +1,6 @@
 package io.portafilter.container;
 
 import io.portafilter.cgroup.CgroupLimits;
-import io.portafilter.rootfs.DeviceNode;
 import io.portafilter.security.SecurityRequest;
 import java.nio.file.Path;
 import java.util.List;
@@ -40,7 +39,7 @@ public record ContainerRequest(
         boolean hostIpc,
         SecurityRequest security,
         List<MountRequest> mounts,
-        List<DeviceNode> devices,
+        List<ContainerDevice> devices,
         List<Path> lowerLayersTopFirst,
         Path writableDirectory,
         Path stateDirectory,

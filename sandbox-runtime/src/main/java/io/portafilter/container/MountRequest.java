@@ -17,6 +17,8 @@ import java.util.Set;
  * @param propagation whether later mounts pass in or out
  * @param ids whose the owners on the disk are; absent: they are the host's ids
  * @param restrictions what is not allowed in it and in the mounts below it
+ * @param alone mounts below it are left out
+ * @param mustExist a missing source is an error; else it becomes a directory
  */
 public record MountRequest(
         String containerPath,
@@ -25,7 +27,9 @@ public record MountRequest(
         boolean recursiveReadOnly,
         Propagation propagation,
         Optional<VolumeIds> ids,
-        Set<Restriction> restrictions) {
+        Set<Restriction> restrictions,
+        boolean alone,
+        boolean mustExist) {
 
     /** A flag of a mount ({@code mount(8)}). */
     public enum Restriction {
@@ -49,6 +53,15 @@ public record MountRequest(
     /** A volume whose owners on the disk are the host's ids. */
     public MountRequest(
             String containerPath, Path hostPath, boolean readOnly, boolean recursiveReadOnly, Propagation propagation) {
-        this(containerPath, hostPath, readOnly, recursiveReadOnly, propagation, Optional.empty(), Set.of());
+        this(
+                containerPath,
+                hostPath,
+                readOnly,
+                recursiveReadOnly,
+                propagation,
+                Optional.empty(),
+                Set.of(),
+                false,
+                false);
     }
 }

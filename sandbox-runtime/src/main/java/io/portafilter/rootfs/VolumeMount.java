@@ -47,8 +47,8 @@ public final class VolumeMount implements AutoCloseable {
     }
 
     /**
-     * Opens a volume with all mounts below it. A missing source becomes a directory of mode 0755, as hostPath volumes of
-     * no type expect.
+     * Opens a volume, with all mounts below it unless it is wanted alone. A missing source becomes a directory of mode
+     * 0755, as hostPath volumes of no type expect, unless it must be there.
      *
      * @param source absolute path on the host
      * @param userNamespace maps the owners of the volume's files, in the topmost mount alone; for volumes that were
@@ -58,10 +58,11 @@ public final class VolumeMount implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // closed on failure, else owned by the result
     public static VolumeMount open(Path source, VolumeOptions options, Optional<Fd> userNamespace) {
         List<Path> created = new ArrayList<>();
-        try (Fd opened = openOrCreate(source, created)) {
+        try (Fd opened = openOrCreate(source, options.mustExist(), created)) {
             FileStatus status = Kernel.fstat(opened);
             checkPropagation(source, status, options.propagation());
-            Fd mount = Kernel.openTree(opened, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+            Fd mount =
+                    Kernel.openTree(opened, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | (options.alone() ? 0 : AT_RECURSIVE));
             try {
                 setAttributes(source, mount, options, userNamespace);
             } catch (RuntimeException e) {
@@ -96,14 +97,14 @@ public final class VolumeMount implements AutoCloseable {
     }
 
     @MustBeClosed
-    private static Fd openOrCreate(Path source, List<Path> created) {
+    private static Fd openOrCreate(Path source, boolean mustExist, List<Path> created) {
         if (!source.isAbsolute()) {
             throw new MountRefusal("volume source \"" + source + "\": an absolute path on the host was expected");
         }
         try {
             return Kernel.open(source.toString(), O_PATH);
         } catch (KernelException e) {
-            if (!e.is(Errno.ENOENT)) {
+            if (mustExist || !e.is(Errno.ENOENT)) {
                 throw new MountRefusal("volume source " + source + " cannot be opened: " + e.errno(), e);
             }
         }

@@ -14,6 +14,8 @@ import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
  * @param noSetuid set-user-id bits and file capabilities do not count, here and in mounts below
  * @param noDevices device nodes do not open, likewise
  * @param noExecute programs do not run, likewise
+ * @param alone mounts below it are left out
+ * @param mustExist a missing source is refused; else it becomes a directory
  */
 public record VolumeOptions(
         boolean readOnly,
@@ -21,7 +23,9 @@ public record VolumeOptions(
         Propagation propagation,
         boolean noSetuid,
         boolean noDevices,
-        boolean noExecute) {
+        boolean noExecute,
+        boolean alone,
+        boolean mustExist) {
     /** Writable, private, everything allowed. */
     public static final VolumeOptions DEFAULT = new VolumeOptions(false, false, Propagation.PRIVATE);
 
@@ -36,7 +40,7 @@ public record VolumeOptions(
     }
 
     public VolumeOptions(boolean readOnly, boolean recursiveReadOnly, Propagation propagation) {
-        this(readOnly, recursiveReadOnly, propagation, false, false, false);
+        this(readOnly, recursiveReadOnly, propagation, false, false, false, false, false);
     }
 
     /** Attributes of the volume and of every mount below it. */

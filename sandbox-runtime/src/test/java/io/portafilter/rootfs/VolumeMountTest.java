@@ -122,7 +122,7 @@ class VolumeMountTest {
     void forbidsWhatWasAskedInMountsBelowToo() throws IOException {
         mountTmpfs(volume.resolve("inner"), "private");
         run("cp", "/bin/true", volume.resolve("inner/true").toString());
-        VolumeOptions options = new VolumeOptions(false, false, Propagation.PRIVATE, true, true, true);
+        VolumeOptions options = new VolumeOptions(false, false, Propagation.PRIVATE, true, true, true, false, false);
 
         try (VolumeMount mount = VolumeMount.open(volume, options, Optional.empty())) {
             String program = "/proc/" + ProcessHandle.current().pid() + "/fd/"
@@ -240,6 +240,31 @@ class VolumeMountTest {
                     .hasMessageContaining("/proc/sys")
                     .hasMessageContaining("(proc)");
         }
+    }
+
+    @Test
+    void aloneItLeavesOutTheMountsBelow() throws IOException {
+        Path inner = mountTmpfs(volume.resolve("inner"), "private");
+        Files.writeString(inner.resolve("below"), "content");
+        VolumeOptions alone = new VolumeOptions(false, false, Propagation.PRIVATE, false, false, false, true, false);
+
+        try (VolumeMount mount = VolumeMount.open(volume, alone, Optional.empty());
+                VolumeMount all = VolumeMount.open(volume, VolumeOptions.DEFAULT, Optional.empty())) {
+            assertThat(in(mount.mount(), "file")).exists();
+            assertThat(in(mount.mount(), "inner/below")).doesNotExist();
+            assertThat(in(all.mount(), "inner/below")).exists();
+        }
+    }
+
+    @Test
+    void aSourceThatMustExistIsNotMade() {
+        Path missing = directory.resolve("missing");
+        VolumeOptions existing = new VolumeOptions(false, false, Propagation.PRIVATE, false, false, false, false, true);
+
+        assertThatThrownBy(() -> open(missing, existing))
+                .isInstanceOf(MountRefusal.class)
+                .hasMessageContaining(missing + " cannot be opened: ENOENT");
+        assertThat(missing).doesNotExist();
     }
 
     @Test
