@@ -216,7 +216,11 @@ final class PodRequests {
         return path;
     }
 
-    /** Which sysctls a pod may set: those of its own namespaces (sysctl names of the kernel's Documentation/admin-guide). */
+    /**
+     * Which sysctls a pod may set: those of its own namespaces (sysctl names of the kernel's Documentation/admin-guide).
+     * In a network of its own any user may bind low ports and send pings, unless the pod says otherwise: neither needs
+     * NET_BIND_SERVICE or NET_RAW then, and no port of the host is within reach.
+     */
     private static final class Sysctls {
 
         private static final List<String> IPC = List.of(
@@ -240,6 +244,13 @@ final class PodRequests {
                 if (checked.put(name, sysctl.getValue()) != null) {
                     throw invalid(field, "is given twice, in both spellings", "give it once");
                 }
+            }
+            if (!hostNetwork) {
+                checked.putIfAbsent("net.ipv4.ip_unprivileged_port_start", "0");
+            }
+            if (!hostNetwork && !ownUsers) {
+                // the groups must exist in the user namespace that owns the network
+                checked.putIfAbsent("net.ipv4.ping_group_range", "0 2147483647");
             }
             return checked;
         }

@@ -204,8 +204,27 @@ class PodRequestsTest {
                 .isEqualTo(Map.of(
                         "kernel.shm_rmid_forced", "1",
                         "net.ipv4.conf.eth0/100.forwarding", "1",
-                        "fs.mqueue.msg_max", "100"));
+                        "fs.mqueue.msg_max", "100",
+                        "net.ipv4.ip_unprivileged_port_start", "0",
+                        "net.ipv4.ping_group_range", "0 2147483647"));
         refuses("twice", b -> b.getLinuxBuilder().putSysctls("kernel.sem", "1").putSysctls("kernel/sem", "1"));
+    }
+
+    @Test
+    void inItsOwnNetworkAPodLetsAnyUserBindLowPortsAndPingUnlessItSaysOtherwise() {
+        String ports = "net.ipv4.ip_unprivileged_port_start";
+        String pings = "net.ipv4.ping_group_range";
+
+        assertThat(podSpec(_ -> {}).sysctls()).isEqualTo(Map.of(ports, "0", pings, "0 2147483647"));
+        assertThat(podSpec(b -> b.getLinuxBuilder()
+                                .putSysctls("net/ipv4/ping_group_range", "1 0")
+                                .putSysctls(ports, "80"))
+                        .sysctls())
+                .isEqualTo(Map.of(ports, "80", pings, "1 0"));
+        assertThat(podSpec(b -> namespaces(b).setNetwork(NamespaceMode.NODE)).sysctls())
+                .isEmpty();
+        assertThat(podSpec(b -> namespaces(b).setUsernsOptions(userns(1, 0))).sysctls())
+                .isEqualTo(Map.of(ports, "0"));
     }
 
     @Test

@@ -35,8 +35,10 @@ record ExpectedDifference(String name, Pattern asked, Pattern key, Pattern value
             // identity
             of("groups-of-the-image-user", "the image's .*|environment over the image's", "status Groups", ANY, ANY),
             of("supplemental-groups-policy", "supplemental groups, strict", "status Groups", "1000 3000", ".* 3000"),
+            of("unprivileged-ports", ANY, "sysctl net/ipv4/ip_unprivileged_port_start", "0", "1024"),
+            of("unprivileged-ports", ANY, "sysctl net/ipv4/ping_group_range", "0\\s+2147483647", "1\\s+0"),
+            of("unprivileged-ports", ANY, "try bind a low port", "143.*", "1 .*denied"),
             of("ambient-capabilities", "an ambient capability", "status Cap(Inh|Prm|Eff|Amb)", "0*400", "0+"),
-            of("ambient-capabilities", "an ambient capability", "try bind a low port", "143.*", "1 .*denied"),
             // mounts
             of(
                     "overlay-options",

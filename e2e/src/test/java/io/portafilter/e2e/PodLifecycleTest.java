@@ -961,6 +961,34 @@ class PodLifecycleTest {
     }
 
     @Test
+    void inItsOwnNetworkAnyUserBindsLowPortsUnlessThePodSaysOtherwise() {
+        String listens = "timeout 0.2 nc -l -p 77 2>&1; [ $? = 143 ] && echo listened";
+        Pod pod = live.pod().run();
+        Container container =
+                pod.container(live.busybox()).idle().runAsUser(1000).drop("ALL").start();
+        assertThat(container.shell(listens)).endsWith("listened");
+        assertThat(container.shell("cat /proc/sys/net/ipv4/ping_group_range")).matches("0\\s+2147483647");
+
+        Container mapped = live.pod()
+                .userNamespace(300_000)
+                .run()
+                .container(live.busybox())
+                .idle()
+                .runAsUser(1000)
+                .start();
+        assertThat(mapped.shell(listens)).endsWith("listened");
+
+        Container kept = live.pod()
+                .configure(p -> p.getLinuxBuilder().putSysctls("net.ipv4.ip_unprivileged_port_start", "1024"))
+                .run()
+                .container(live.busybox())
+                .idle()
+                .runAsUser(1000)
+                .start();
+        assertThat(kept.exec("/bin/sh", "-c", listens).stdout()).contains("denied");
+    }
+
+    @Test
     void readsAnswerWhileAContainerIsStopping() {
         var container = live.pod()
                 .run()
