@@ -160,7 +160,7 @@ class ResourcesTest {
         container.start();
         assertThat(memory(container)).isEqualTo("" + 96 * MIB);
         assertThat(shown(container).getCpuShares()).isEqualTo(300);
-        assertThat(shares(container)).isEqualTo(version2() ? "41" : "300");
+        assertThat(shares(container)).isEqualTo(version2() ? "39" : "300");
     }
 
     @Test
