@@ -115,7 +115,7 @@ final class ContainerEnd {
         boolean executed = found.get().state() != ContainerState.STARTING
                 || ContainerLaunch.wasExecuted(node.places().containerState(container.id()));
         ContainerRecord ended = ended(found.get(), exit, executed, oomKilled, finishedAt(exitFile));
-        node.database().commit(new Change.PutContainer(ended));
+        node.database().note(new Change.PutContainer(ended));
         LOG.log(
                 Level.INFO,
                 "container.exited container=" + container.name() + " id=" + Places.shortId(container.id()) + " code="

@@ -6,6 +6,7 @@ import static io.portafilter.linux.LinuxConstants.EPOLLONESHOT;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Status;
+import io.portafilter.cgroup.CgroupRefusal;
 import io.portafilter.config.Config;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ContainerPlan;
@@ -16,6 +17,7 @@ import io.portafilter.container.Monitor;
 import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
+import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.cri.v1.StartContainerRequest;
 import io.portafilter.image.ImageConfig;
 import io.portafilter.image.ImageStore.LeasedImage;
@@ -29,6 +31,7 @@ import io.portafilter.state.ContainerLock;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
 import io.portafilter.state.Database;
+import io.portafilter.state.DiskTrouble;
 import io.portafilter.state.ImageRecord;
 import io.portafilter.state.PodLock;
 import io.portafilter.state.PodRecord;
@@ -100,6 +103,7 @@ final class ContainerLifecycle {
     }
 
     private Optional<String> existing(CreateContainerRequest request, Identity.Container identity) {
+        containers.with(identity).filter(LiveContainer::isLeft).ifPresent(left -> removeLeft(left, identity));
         // one whose record has gone is just being removed: its name is free
         return containers
                 .with(identity)
@@ -120,12 +124,9 @@ final class ContainerLifecycle {
     }
 
     private String make(InFlight.Flight flight, LivePod pod, CreateContainerRequest request) {
-        long start = System.nanoTime();
         requireReady(pod, "CreateContainer");
-        String image = request.getConfig().getImage().getImage();
         String id = Places.newId();
-        try (LeasedImage leased = lease(image);
-                Rollback undo = new Rollback()) {
+        try (LeasedImage leased = lease(request.getConfig().getImage().getImage())) {
             ImageConfig imageConfig = ImageConfig.parse(leased.image().config().toByteArray());
             ContainerSources.Of sources = ContainerSources.Of.container(config, node.places(), id);
             ContainerSpec spec =
@@ -134,17 +135,34 @@ final class ContainerLifecycle {
             node.places().requireFits(spec.cgroupParent());
             LiveContainer container =
                     new LiveContainer(id, request, spec, node.images().layerPathsTopFirst(leased.image()));
+            make(flight, pod, container, leased.image(), sources);
+        }
+        return id;
+    }
+
+    private void make(
+            InFlight.Flight flight,
+            LivePod pod,
+            LiveContainer container,
+            ImageRecord image,
+            ContainerSources.Of sources) {
+        long start = System.nanoTime();
+        String id = container.id();
+        Rollback undo = new Rollback();
+        try (undo) {
             flight.stage("making its directories");
             undo.add(() -> Directories.remove(node.places().containerState(id)));
             Directories.make(node.places().containerState(id));
             TakeOver.noteCgroup(node.places().containerState(id), cgroupPath(container));
             undo.add(() -> Directories.remove(node.places().containerFiles(id)));
             Directories.make(node.places().containerFiles(id));
-            sources.keep(spec);
+            sources.keep(container.spec());
             flight.stage("preparing its process");
+            undo.add(() -> ContainerEnd.removeCgroup(node, container));
             prepare(container, pod, undo);
             flight.stage("recording");
-            ContainerRecord record = newRecord(container, leased.image());
+            ContainerRecord record =
+                    newRecord(container, image, container.prepared().map(ContainerLaunch::launched));
             try (PodLock.Held held = node.podLock().hold(pod.id())) {
                 held.require(pod.id());
                 requireReady(pod, "CreateContainer");
@@ -157,8 +175,49 @@ final class ContainerLifecycle {
                     Level.INFO,
                     "container.created container=" + container.name() + " id=" + Places.shortId(id) + " micros="
                             + (System.nanoTime() - start) / 1000);
+        } catch (RuntimeException | Error e) {
+            if (undo.hasFailed()) {
+                keep(container, image, e);
+            }
+            throw e;
         }
-        return id;
+    }
+
+    /**
+     * What could not be undone is not hidden: it is listed as EXITED, so that it is removed by whoever cleans up, as soon
+     * as that can be done.
+     */
+    private void keep(LiveContainer container, ImageRecord image, Throwable cause) {
+        container.leave();
+        String remains = Remains.of(cause);
+        try {
+            node.database()
+                    .note(new Change.PutContainer(newRecord(container, image, Optional.empty())
+                            .exited(Node.now(), ContainerEnd.START_ERROR, "CreateContainerError", remains)));
+            container.exited().complete(true);
+            containers.add(container);
+            LOG.log(
+                    Level.WARNING,
+                    "container.left container=" + container.name() + " id=" + Places.shortId(container.id()) + " cause="
+                            + remains);
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+        }
+    }
+
+    /** What an earlier try left is in the way of the same try again: it goes, or it is told why it does not. */
+    private void removeLeft(LiveContainer left, Identity.Container identity) {
+        try {
+            remove(left);
+        } catch (CriException | CgroupRefusal e) {
+            throw new CriException(
+                    Status.Code.ALREADY_EXISTS,
+                    "CreateContainer of " + identity,
+                    "an earlier try failed and its remains are listed as container " + left.id() + ": "
+                            + e.getMessage(),
+                    "or use another attempt",
+                    e);
+        }
     }
 
     private LeasedImage lease(String image) {
@@ -272,8 +331,8 @@ final class ContainerLifecycle {
         }
     }
 
-    private ContainerRecord newRecord(LiveContainer container, ImageRecord image) {
-        LaunchedContainer launched = container.prepared().orElseThrow().launched();
+    private ContainerRecord newRecord(
+            LiveContainer container, ImageRecord image, Optional<LaunchedContainer> launched) {
         Identity.Container identity = container.spec().identity();
         return new ContainerRecord(
                 container.id(),
@@ -293,8 +352,9 @@ final class ContainerLifecycle {
                 0,
                 "",
                 "",
-                Optional.of(launched),
-                node.bootId());
+                launched,
+                node.bootId(),
+                Optional.empty());
     }
 
     // ---- start
@@ -324,9 +384,20 @@ final class ContainerLifecycle {
         } catch (CriException e) {
             throw e;
         } catch (RuntimeException e) {
-            failStart(container, e);
+            if (!isForWantOfDisk(container, e)) {
+                failStart(container, e);
+            }
             throw e;
         }
+    }
+
+    /** Nothing is wrong with the container then, and it has not been let go: it starts when the disk takes its record. */
+    private boolean isForWantOfDisk(LiveContainer container, RuntimeException cause) {
+        return DiskTrouble.of(cause).isPresent()
+                && node.database()
+                        .container(container.id())
+                        .filter(record -> record.state() == ContainerState.CREATED)
+                        .isPresent();
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the container owns the monitor until its end
@@ -360,7 +431,7 @@ final class ContainerLifecycle {
             container.prepared(Optional.empty());
             watch(container, launch.release(), launched);
             node.database()
-                    .commit(new Change.PutContainer(
+                    .note(new Change.PutContainer(
                             record(container).prepared(launched, node.bootId()).running(startedAt)));
         }
         return launched;
@@ -410,7 +481,7 @@ final class ContainerLifecycle {
             String message = CriException.readable(
                     Optional.ofNullable(cause.getMessage()).orElseGet(cause::toString));
             node.database()
-                    .commit(new Change.PutContainer(
+                    .note(new Change.PutContainer(
                             record(container).exited(Node.now(), ContainerEnd.START_ERROR, "StartError", message)));
             container.exited().complete(true);
             LOG.log(
@@ -538,9 +609,10 @@ final class ContainerLifecycle {
     private void removeAll(LiveContainer container, ContainerRecord record) {
         ContainerStop.unprepare(container);
         ContainerEnd.removeCgroup(node, container);
-        Directories.remove(node.places().containerState(container.id()));
-        Directories.remove(node.places().containerFiles(container.id()));
-        node.database().commit(new Change.RemoveContainer(container.id()));
+        String asked = "RemoveContainer " + container.id();
+        Directories.remove(node.places().containerState(container.id()), asked);
+        Directories.remove(node.places().containerFiles(container.id()), asked);
+        node.database().note(new Change.RemoveContainer(container.id()));
         containers.remove(container);
         node.images().removeUnusedLayers(record.layerIds());
     }
@@ -591,6 +663,10 @@ final class ContainerLifecycle {
                     ImageConfig.parse(record.imageConfig().toByteArray()),
                     pod.files(),
                     sources.kept());
+            if (record.updated().isPresent()) {
+                spec = spec.withResources(
+                        LinuxContainerResources.parseFrom(record.updated().get().toByteArray()));
+            }
             ImageRecord layers = new ImageRecord(
                     record.imageId(),
                     List.of(),
@@ -639,7 +715,7 @@ final class ContainerLifecycle {
             watch(container, monitor, launched);
             if (record.state() == ContainerState.STARTING) {
                 node.database()
-                        .commit(new Change.PutContainer(
+                        .note(new Change.PutContainer(
                                 record.prepared(launched, node.bootId()).running(record.startedAtNanos())));
             }
         }

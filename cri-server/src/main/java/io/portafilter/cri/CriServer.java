@@ -208,7 +208,9 @@ public final class CriServer implements AutoCloseable {
                     "host.features userNamespaces="
                             + services.features().hasUserNamespaces() + " recursiveReadOnlyMounts="
                             + services.features().hasRecursiveReadOnly());
-            new TakeOver(services).run();
+            TakeOver takeOver = new TakeOver(services);
+            parts.add(takeOver::close);
+            takeOver.run();
             recovered.complete(services);
         } catch (StateException e) {
             recovered.fail(e);

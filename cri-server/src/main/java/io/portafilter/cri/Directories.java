@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import io.grpc.Status;
 import io.portafilter.linux.DirectoryTree;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
@@ -63,6 +64,24 @@ final class Directories {
             if (!e.is(Errno.ENOENT)) {
                 throw e;
             }
+        }
+    }
+
+    /**
+     * As the other, for a call that cannot go on without it.
+     *
+     * @throws CriException FAILED_PRECONDITION when something holds it
+     */
+    static void remove(Path directory, String asked) {
+        try {
+            remove(directory);
+        } catch (KernelException e) {
+            throw new CriException(
+                    Status.Code.FAILED_PRECONDITION,
+                    asked,
+                    directory + " cannot be removed: " + e.getMessage(),
+                    "see to what holds it there, then try again",
+                    e);
         }
     }
 

@@ -38,6 +38,7 @@ final class LiveContainer {
     private volatile Optional<ContainerPlan> plan = Optional.empty();
     private volatile long oomKillsBeforeOurs;
     private volatile Optional<OomCount> oom = Optional.empty();
+    private volatile boolean left;
 
     /** The processes of a started container, and the first one's place in the event loop. */
     record Running(Monitor monitor, Fd init, EventLoop.Registration registration) {}
@@ -142,6 +143,16 @@ final class LiveContainer {
     /** What the lists say of it. */
     ListItem<ContainerRecord> listed() {
         return listed;
+    }
+
+    /** Whether it is what a creation that failed could not undo. */
+    boolean isLeft() {
+        return left;
+    }
+
+    /** Notes that it could not be made, nor undone. */
+    void leave() {
+        left = true;
     }
 
     /** Completed when the record says EXITED. */

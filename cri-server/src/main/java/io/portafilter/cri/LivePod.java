@@ -25,6 +25,8 @@ final class LivePod {
 
     private volatile LinuxPodSandboxConfig resources;
 
+    private volatile String remains = "";
+
     /** The monitor of a pause process, and its place in the event loop. */
     record Watched(Monitor monitor, EventLoop.Registration registration) {
         void end() {
@@ -69,6 +71,21 @@ final class LivePod {
     /** What the lists say of it. */
     ListItem<PodRecord> listed() {
         return listed;
+    }
+
+    /** Notes that it could not be made, nor undone. */
+    void leftBy(Throwable cause) {
+        remains = Remains.of(cause);
+    }
+
+    /** Whether it is what a creation that failed left. */
+    boolean isLeft() {
+        return !remains.isEmpty();
+    }
+
+    /** Why it could not be made, and what could not be undone; empty for one that was made. */
+    String remains() {
+        return remains;
     }
 
     Optional<Watched> watched() {

@@ -5,10 +5,12 @@ import static io.portafilter.linux.LinuxConstants.EPOLLIN;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Status;
 import io.portafilter.cgroup.Cgroup;
+import io.portafilter.cgroup.CgroupRefusal;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
 import io.portafilter.container.PodLaunch;
 import io.portafilter.container.Rollback;
+import io.portafilter.cri.v1.LinuxPodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.StopPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
@@ -55,6 +57,7 @@ final class PodLifecycle {
 
     private Optional<String> existing(RunPodSandboxRequest request, PodSpec spec) {
         // one whose record has gone is just being removed: its name is free
+        pods.with(spec.identity()).filter(LivePod::isLeft).ifPresent(left -> removeLeft(left, spec));
         return pods.with(spec.identity())
                 .flatMap(pod -> node.database().pod(pod.id()).map(record -> {
                     if (record.state() == PodState.READY && pod.request().equals(request)) {
@@ -71,13 +74,29 @@ final class PodLifecycle {
                 }));
     }
 
+    /** What an earlier try left is in the way of the same try again: it goes, or it is told why it does not. */
+    private void removeLeft(LivePod left, PodSpec spec) {
+        try {
+            remove(left);
+        } catch (CriException | CgroupRefusal e) {
+            throw new CriException(
+                    Status.Code.ALREADY_EXISTS,
+                    "RunPodSandbox of " + spec.identity(),
+                    "an earlier try failed and its remains are listed as pod sandbox " + left.id() + ": "
+                            + e.getMessage(),
+                    "or use another attempt",
+                    e);
+        }
+    }
+
     @SuppressWarnings("MustBeClosedChecker") // the pod owns the monitor until its end
     private String make(InFlight.Flight flight, RunPodSandboxRequest request, PodSpec spec) {
         long start = System.nanoTime();
         String id = Places.newId();
         Places places = node.places();
         LivePod pod = new LivePod(id, request, spec, new PodFiles(places.podFiles(id), nodeName));
-        try (Rollback undo = new Rollback()) {
+        Rollback undo = new Rollback();
+        try (undo) {
             flight.stage("making its directories");
             undo.add(() -> Directories.remove(places.podState(id)));
             Directories.make(places.podState(id));
@@ -86,16 +105,21 @@ final class PodLifecycle {
             Directories.make(places.podFiles(id));
             pod.files().write(spec);
             flight.stage("making its namespaces");
-            undo.add(() -> removeOwnCgroup(pod));
+            undo.add(() -> release(pod));
             PodLaunch launch = prepare(pod);
             undo.add(launch::close);
             flight.stage("recording");
-            PodRecord record = newRecord(pod, launch.launched());
-            undo.add(() -> node.database().commit(new Change.RemovePod(id)));
+            PodRecord record = newRecord(pod, PodState.READY, Optional.of(launch.launched()));
+            undo.add(() -> node.database().note(new Change.RemovePod(id)));
             node.database().commit(new Change.PutPod(record));
             watch(pod, launch.execute());
             pods.add(pod);
             undo.forget();
+        } catch (RuntimeException | Error e) {
+            if (undo.hasFailed()) {
+                keep(pod, e);
+            }
+            throw e;
         }
         LOG.log(
                 Level.INFO,
@@ -113,7 +137,24 @@ final class PodLifecycle {
                         pod.id(), pod.files(), cgroupPath(pod), node.places().podState(pod.id())));
     }
 
-    private PodRecord newRecord(LivePod pod, LaunchedPod launched) {
+    /**
+     * What could not be undone is not hidden: it is listed as NOTREADY, so that it is removed by whoever cleans up, as
+     * soon as that can be done.
+     */
+    private void keep(LivePod pod, Throwable cause) {
+        pod.leftBy(cause);
+        try {
+            node.database().note(new Change.PutPod(newRecord(pod, PodState.NOTREADY, Optional.empty())));
+            pods.add(pod);
+            LOG.log(
+                    Level.WARNING,
+                    "pod.left pod=" + pod.name() + " id=" + Places.shortId(pod.id()) + " cause=" + pod.remains());
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+        }
+    }
+
+    private PodRecord newRecord(LivePod pod, PodState state, Optional<LaunchedPod> launched) {
         Identity.Pod identity = pod.spec().identity();
         return new PodRecord(
                 pod.id(),
@@ -123,10 +164,11 @@ final class PodLifecycle {
                 identity.attempt(),
                 Bytes.copyOf(pod.request().toByteArray()),
                 Node.now(),
-                PodState.READY,
-                Optional.of(launched),
+                state,
+                launched,
                 node.bootId(),
-                pod.request().getRuntimeHandler());
+                pod.request().getRuntimeHandler(),
+                Optional.empty());
     }
 
     private String cgroupPath(LivePod pod) {
@@ -167,7 +209,7 @@ final class PodLifecycle {
         if (record.isEmpty() || record.get().state() == PodState.NOTREADY) {
             return false;
         }
-        node.database().commit(new Change.PutPod(record.get().notReady()));
+        node.database().note(new Change.PutPod(record.get().notReady()));
         return true;
     }
 
@@ -197,7 +239,7 @@ final class PodLifecycle {
         containers.stopAll(pod.id());
         pod.unwatch().ifPresent(watched -> end(pod, watched));
         release(pod);
-        Directories.remove(node.places().podState(pod.id()));
+        Directories.remove(node.places().podState(pod.id()), "StopPodSandbox " + pod.id());
         if (was) {
             LOG.log(Level.INFO, "pod.stopped pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
         }
@@ -256,8 +298,8 @@ final class PodLifecycle {
                 return;
             }
             containers.requireNone(pod.id());
-            Directories.remove(node.places().podFiles(pod.id()));
-            node.database().commit(new Change.RemovePod(pod.id()));
+            Directories.remove(node.places().podFiles(pod.id()), "RemovePodSandbox " + pod.id());
+            node.database().note(new Change.RemovePod(pod.id()));
             pods.remove(pod);
         }
         LOG.log(Level.INFO, "pod.removed pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
@@ -280,6 +322,10 @@ final class PodLifecycle {
                     request,
                     PodSpec.of(request),
                     new PodFiles(node.places().podFiles(record.id()), nodeName));
+            if (record.updated().isPresent()) {
+                pod.resources(
+                        LinuxPodSandboxConfig.parseFrom(record.updated().get().toByteArray()));
+            }
             pods.add(pod);
             return pod;
         } catch (InvalidProtocolBufferException e) {

@@ -7,7 +7,6 @@ import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.cri.v1.LinuxPodSandboxConfig;
-import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.UpdateContainerResourcesRequest;
 import io.portafilter.cri.v1.UpdatePodSandboxResourcesRequest;
 import io.portafilter.state.Bytes;
@@ -68,9 +67,8 @@ final class ResourceUpdate {
         ContainerSpec spec = container.spec().withResources(after);
         CgroupLimits written = ResourceRequests.limits(
                 "linux", ResourceRequests.written(asked, after), spec.security().privileged());
-        Bytes request = Bytes.copyOf(
-                container.request().toBuilder().setConfig(spec.config()).build().toByteArray());
-        Runnable commit = () -> node.database().commit(new Change.PutContainer(record.requested(request)));
+        Bytes updated = Bytes.copyOf(after.toByteArray());
+        Runnable commit = () -> node.database().commit(new Change.PutContainer(record.updated(updated)));
         Optional<ContainerLaunch> prepared = container.prepared();
         if (prepared.isPresent()) {
             prepared.get().limit(written, commit);
@@ -100,12 +98,9 @@ final class ResourceUpdate {
             if (request.hasResources()) {
                 linux.setResources(request.getResources());
             }
-            RunPodSandboxRequest.Builder updated = pod.request().toBuilder();
-            updated.getConfigBuilder().setLinux(linux);
-            node.database()
-                    .commit(new Change.PutPod(
-                            record.requested(Bytes.copyOf(updated.build().toByteArray()))));
-            pod.resources(linux.build());
+            LinuxPodSandboxConfig updated = linux.build();
+            node.database().commit(new Change.PutPod(record.updated(Bytes.copyOf(updated.toByteArray()))));
+            pod.resources(updated);
         }
         LOG.log(Level.INFO, "pod.updated pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
     }

@@ -16,9 +16,11 @@ import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.Errno;
 import io.portafilter.rootfs.MountRefusal;
 import io.portafilter.security.SecurityRefusal;
+import io.portafilter.state.DiskTrouble;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 
@@ -94,12 +96,18 @@ final class StatusInterceptor implements ServerInterceptor {
             case ImageException e -> image(e.kind()).withDescription(reason(e.kind()) + e.getMessage());
             case StatusRuntimeException e -> e.getStatus();
             case StatusException e -> e.getStatus();
-            default -> internal(error, method);
+            default ->
+                DiskTrouble.of(error)
+                        .flatMap(trouble -> disk(trouble, error, method))
+                        .orElseGet(() -> internal(error, method));
         };
     }
 
     /** What the request named and the kernel did not find or like is the request's fault. */
     private static Status launch(LaunchException error) {
+        if (error.failure().flatMap(failure -> DiskTrouble.of(failure.errno())).isPresent()) {
+            return Status.RESOURCE_EXHAUSTED;
+        }
         boolean asked = error.failure()
                 .filter(failure -> ASKED_WRONGLY.contains(failure.errno()))
                 .isPresent();
@@ -123,6 +131,19 @@ final class StatusInterceptor implements ServerInterceptor {
     /** The words by which kubelet shows a pull's failure as a reason of its own: {@code pkg/kubelet/images/types.go}. */
     private static String reason(ImageException.Kind kind) {
         return kind == ImageException.Kind.REGISTRY_UNAVAILABLE ? "RegistryUnavailable: " : "";
+    }
+
+    /** Nothing is wrong with what was asked, nor with us; empty when it is not known what is wrong. */
+    private static Optional<Status> disk(DiskTrouble trouble, Throwable error, String method) {
+        return switch (trouble) {
+            case FULL ->
+                Optional.of(Status.RESOURCE_EXHAUSTED.withDescription(
+                        method + ": " + describe(error) + "; make room (space, inodes, quota), then try again"));
+            case READ_ONLY ->
+                Optional.of(Status.FAILED_PRECONDITION.withDescription(method + ": " + describe(error)
+                        + "; see in the kernel's log why the file system is read-only, and mount it for writing"));
+            case FAILING -> Optional.empty();
+        };
     }
 
     private static Status internal(Throwable error, String method) {

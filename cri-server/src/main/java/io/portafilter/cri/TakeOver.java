@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
@@ -18,9 +19,11 @@ import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -34,8 +37,22 @@ final class TakeOver {
     private static final int MAX_PATH_BYTES = 4096;
     private static final String CGROUP = "cgroup";
 
+    private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
+    private static final Duration LAST_RETRY = Duration.ofMinutes(1);
+
     private final Services services;
     private final Node node;
+
+    /** Goes on with what could not be undone at once. */
+    private Optional<Thread> retries = Optional.empty();
+
+    /** What was begun and never recorded. */
+    private record Orphan(String kind, String id) {
+        @Override
+        public String toString() {
+            return kind + " " + id;
+        }
+    }
 
     TakeOver(Services services) {
         this.services = services;
@@ -68,22 +85,60 @@ final class TakeOver {
         pods.values().stream()
                 .filter(pod -> services.pods().record(pod).state() == PodState.NOTREADY)
                 .forEach(pod -> one("pod " + pod.id(), () -> services.pods().release(pod)));
-        removeOrphans(
-                Places.CONTAINERS,
-                database.containers().stream().map(ContainerRecord::id).toList());
-        removeOrphans(Places.PODS, database.pods().stream().map(PodRecord::id).toList());
+        List<Orphan> orphans = new ArrayList<>(
+                orphans(Places.CONTAINERS, database.containers().stream().map(ContainerRecord::id)));
+        orphans.addAll(orphans(Places.PODS, database.pods().stream().map(PodRecord::id)));
+        List<Orphan> left = orphans.stream()
+                .filter(orphan -> !one(orphan.toString(), () -> remove(orphan)))
+                .toList();
+        if (!left.isEmpty()) {
+            retries = Optional.of(Thread.ofPlatform().daemon().name("remains").start(() -> removeLater(left)));
+        }
         LOG.log(
                 Level.INFO,
                 "server.recovered pods=" + database.pods().size() + " containers="
                         + database.containers().size());
     }
 
-    /** One that cannot be taken over must not keep the others from it. */
-    private static void one(String what, Runnable work) {
+    /** Ends what still goes on. */
+    void close() {
+        retries.ifPresent(Thread::interrupt);
+    }
+
+    /** One that cannot be taken over must not keep the others from it; false for such a one. */
+    @CanIgnoreReturnValue
+    private static boolean one(String what, Runnable work) {
         try {
             work.run();
+            return true;
         } catch (RuntimeException e) {
             LOG.log(Level.ERROR, "recovery.failed of " + what, e);
+            return false;
+        }
+    }
+
+    /** Nobody else knows of these, so nobody else will ask for their removal. */
+    private void removeLater(List<Orphan> orphans) {
+        List<Orphan> left = new ArrayList<>(orphans);
+        Duration pause = FIRST_RETRY;
+        while (!left.isEmpty()) {
+            try {
+                Thread.sleep(pause);
+            } catch (InterruptedException e) {
+                return; // the server ends; the next one finds them
+            }
+            pause = pause.multipliedBy(2).compareTo(LAST_RETRY) < 0 ? pause.multipliedBy(2) : LAST_RETRY;
+            left.removeIf(this::isRemovedNow);
+        }
+    }
+
+    private boolean isRemovedNow(Orphan orphan) {
+        try {
+            remove(orphan);
+            return true;
+        } catch (RuntimeException e) {
+            LOG.log(Level.DEBUG, "recovery.pending of " + orphan, e);
+            return false;
         }
     }
 
@@ -91,14 +146,14 @@ final class TakeOver {
         return switch (fate) {
             case Recovery.PodFate.Kept(PodRecord record) -> services.pods().adopt(record);
             case Recovery.PodFate.Became(PodRecord record) -> {
-                node.database().commit(new Change.PutPod(record));
+                node.database().note(new Change.PutPod(record));
                 yield services.pods().adopt(record);
             }
             case Recovery.PodFate.Reopen(PodRecord record, var launched) -> {
                 LivePod pod = services.pods().adopt(record);
                 boolean runs = services.pods().reopen(pod, launched);
                 if (!runs) {
-                    node.database().commit(new Change.PutPod(Recovery.afterReopen(record, false)));
+                    node.database().note(new Change.PutPod(Recovery.afterReopen(record, false)));
                 }
                 yield pod;
             }
@@ -110,7 +165,7 @@ final class TakeOver {
         switch (fate) {
             case Recovery.ContainerFate.Kept(ContainerRecord record) -> release(containers.adopt(record, pod));
             case Recovery.ContainerFate.Became(ContainerRecord record) -> {
-                node.database().commit(new Change.PutContainer(record));
+                node.database().note(new Change.PutContainer(record));
                 release(containers.adopt(record, pod));
             }
             case Recovery.ContainerFate.Reopen(ContainerRecord record, var launched) ->
@@ -124,24 +179,35 @@ final class TakeOver {
         }
     }
 
-    /** Directories, processes and cgroups of what was begun and never recorded. */
-    private void removeOrphans(String kind, List<String> recorded) {
-        Path states = node.places().state().resolve(kind);
-        Path files = node.places().root().resolve(kind);
-        List<String> names = Stream.concat(Directories.names(states).stream(), Directories.names(files).stream())
+    private List<Orphan> orphans(String kind, Stream<String> recorded) {
+        List<String> names = Stream.of(states(kind), files(kind))
+                .flatMap(directory -> Directories.names(directory).stream())
                 .distinct()
                 .toList();
-        for (String name : Recovery.orphans(names, recorded)) {
-            one(kind + " " + name, () -> {
-                removeCgroup(states.resolve(name).resolve(CGROUP));
-                if (kind.equals(Places.PODS)) {
-                    node.places().ownPodCgroup(name).ifPresent(this::remove);
-                }
-                Directories.remove(states.resolve(name));
-                Directories.remove(files.resolve(name));
-                LOG.log(Level.INFO, "recovery.undone kind=" + kind + " id=" + Places.shortId(name));
-            });
+        return Recovery.orphans(names, recorded.toList()).stream()
+                .map(name -> new Orphan(kind, name))
+                .toList();
+    }
+
+    private Path states(String kind) {
+        return node.places().state().resolve(kind);
+    }
+
+    private Path files(String kind) {
+        return node.places().root().resolve(kind);
+    }
+
+    /** Its directories, processes and cgroups. */
+    private void remove(Orphan orphan) {
+        Path state = states(orphan.kind()).resolve(orphan.id());
+        removeCgroup(state.resolve(CGROUP));
+        if (orphan.kind().equals(Places.PODS)) {
+            node.places().ownPodCgroup(orphan.id()).ifPresent(this::remove);
         }
+        Directories.remove(files(orphan.kind()).resolve(orphan.id()));
+        // the last, for it names the cgroup
+        Directories.remove(state);
+        LOG.log(Level.INFO, "recovery.undone kind=" + orphan.kind() + " id=" + Places.shortId(orphan.id()));
     }
 
     private void removeCgroup(Path note) {

@@ -127,6 +127,12 @@ final class ImagePull {
                 // After a failure the other downloads are of no use; after success there are none
                 downloads.shutdownNow();
             }
+        } catch (ImageException e) {
+            if (e.kind() == ImageException.Kind.STORAGE) {
+                // they take the room that is missing
+                held.forEach(PartialBlobs.Held::discard);
+            }
+            throw e;
         } finally {
             held.forEach(PartialBlobs.Held::close);
         }

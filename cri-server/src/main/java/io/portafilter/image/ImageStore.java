@@ -3,6 +3,7 @@ package io.portafilter.image;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
 import io.portafilter.state.Database;
+import io.portafilter.state.DiskTrouble;
 import io.portafilter.state.ImageRecord;
 import io.portafilter.state.LayerRecord;
 import java.io.IOException;
@@ -98,7 +99,7 @@ public final class ImageStore implements AutoCloseable {
         for (ImageRecord image : database.images()) {
             boolean whole = image.layerChain().stream().allMatch(layers::has);
             if (!whole) {
-                database.commit(new Change.RemoveImage(image.id()));
+                database.note(new Change.RemoveImage(image.id()));
                 LOG.log(Level.WARNING, "image.lost id={0} layersMissing={1}", image.id(), gone.size());
             }
         }
@@ -223,10 +224,21 @@ public final class ImageStore implements AutoCloseable {
                     Integer.toString(image.layerChain().size()),
                     Long.toString((System.nanoTime() - start) / 1_000_000));
             return image;
+        } catch (RuntimeException e) {
+            if (isForWantOfRoom(e)) {
+                // the layers that came here, and those of earlier pulls that failed, take the room that is missing
+                layers.removeOrphans(Instant.MAX);
+            }
+            throw e;
         } finally {
             blobs.expire();
             layers.removeOrphans(Instant.now().minus(options.partialExpiry()));
         }
+    }
+
+    private static boolean isForWantOfRoom(RuntimeException error) {
+        return DiskTrouble.of(error).isPresent()
+                || error instanceof ImageException failure && failure.kind() == ImageException.Kind.STORAGE;
     }
 
     /** What an image consists of, once its layers are here. */
@@ -331,7 +343,8 @@ public final class ImageStore implements AutoCloseable {
                 return;
             }
             image = found.get();
-            database.commit(new Change.RemoveImage(image.id()));
+            // that makes room: it must not need any
+            database.note(new Change.RemoveImage(image.id()));
         } finally {
             names.unlock();
         }

@@ -276,7 +276,7 @@ final class LayerStore implements AutoCloseable {
             List<Change> changes = new ArrayList<>();
             unused.forEach(id -> changes.add(new Change.RemoveLayer(id)));
             if (!changes.isEmpty()) {
-                database.commit(changes);
+                database.note(changes.toArray(Change[]::new));
             }
             for (String id : unused) {
                 String temporary = TEMPORARY + UUID.randomUUID();
@@ -348,8 +348,7 @@ final class LayerStore implements AutoCloseable {
             }
         }
         if (!missing.isEmpty()) {
-            database.commit(
-                    missing.stream().<Change>map(Change.RemoveLayer::new).toList());
+            database.note(missing.stream().map(Change.RemoveLayer::new).toArray(Change[]::new));
         }
         removeTrees(there.stream().filter(name -> !recorded.contains(name)).toList());
         return missing;

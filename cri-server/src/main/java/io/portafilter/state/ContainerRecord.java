@@ -23,6 +23,7 @@ import java.util.Optional;
  * @param message a sentence for people, may be empty
  * @param launched its processes; absent while no launch is prepared or running
  * @param bootId the boot that the process references belong to (/proc/sys/kernel/random/boot_id)
+ * @param updated the serialised LinuxContainerResources that it has now, when these were changed since it was created
  */
 public record ContainerRecord(
         String id,
@@ -43,7 +44,8 @@ public record ContainerRecord(
         String reason,
         String message,
         Optional<LaunchedContainer> launched,
-        String bootId) {
+        String bootId,
+        Optional<Bytes> updated) {
 
     public ContainerRecord {
         layerIds = List.copyOf(layerIds);
@@ -90,17 +92,18 @@ public record ContainerRecord(
                 why,
                 sentence,
                 Optional.empty(),
-                bootId);
+                bootId,
+                updated);
     }
 
-    /** The same container with another request, for instance after its resources were updated. */
-    public ContainerRecord requested(Bytes newRequest) {
+    /** The same container with other resources. */
+    public ContainerRecord updated(Bytes resources) {
         return new ContainerRecord(
                 id,
                 podId,
                 name,
                 attempt,
-                newRequest,
+                request,
                 imageId,
                 imageRef,
                 imageConfig,
@@ -114,7 +117,8 @@ public record ContainerRecord(
                 reason,
                 message,
                 launched,
-                bootId);
+                bootId,
+                Optional.of(resources));
     }
 
     private ContainerRecord with(
@@ -141,6 +145,7 @@ public record ContainerRecord(
                 reason,
                 message,
                 newLaunched,
-                newBootId);
+                newBootId,
+                updated);
     }
 }

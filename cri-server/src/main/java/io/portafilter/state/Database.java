@@ -1,6 +1,16 @@
 package io.portafilter.state;
 
+import static io.portafilter.linux.LinuxConstants.O_CREAT;
+import static io.portafilter.linux.LinuxConstants.O_NOFOLLOW;
+import static io.portafilter.linux.LinuxConstants.O_TRUNC;
+import static io.portafilter.linux.LinuxConstants.O_WRONLY;
+
+import io.portafilter.linux.Fd;
+import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
 import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -9,7 +19,9 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,24 +29,43 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The records: a SQLite file (WAL, synchronous FULL), and a copy in memory that all reading is done from. One thread
- * writes; what several callers commit at the same time shares a transaction, and so one flush of the disk. Readers see
- * a change once it is durable.
+ * writes; what several callers commit at the same time shares a transaction, and so one flush of the disk.
+ *
+ * <p>What is {@linkplain #commit committed} readers see once it is durable: nothing is done that the records do not know.
+ * What is {@linkplain #note noted} has happened, whether it can be written or not (an end, a removal): when the disk is
+ * full or read-only, readers see it all the same, and it is written as soon as the disk takes it, before any later
+ * commit. A server that is killed in between finds it out again as it found it out the first time.
  */
 public final class Database implements AutoCloseable {
-    private record Commit(List<Change> changes, CompletableFuture<Boolean> done) {}
+
+    /** How long after a failure what could not be written is tried again, when nothing else is committed. */
+    private static final Duration RETRY = Duration.ofSeconds(1);
+
+    /** A page of the file: what SQLite writes at least. */
+    private static final int PROBE_BYTES = 4096;
+
+    private static final Logger LOG = System.getLogger(Database.class.getName());
+
+    private record Commit(List<Change> changes, boolean happened, CompletableFuture<Boolean> done) {}
 
     private final Path file;
     private final Connection connection;
     private final Tables tables;
+    private final Statement transaction;
     private final Map<String, PodRecord> pods = new ConcurrentHashMap<>();
     private final Map<String, ContainerRecord> containers = new ConcurrentHashMap<>();
     private final Map<String, ImageRecord> images = new ConcurrentHashMap<>();
     private final Map<String, LayerRecord> layers = new ConcurrentHashMap<>();
     private final LinkedBlockingQueue<Commit> queue = new LinkedBlockingQueue<>();
+
+    /** What has happened and is not written, the last change of each record. Used by the writer alone. */
+    private final Map<Change.Subject, Change> backlog = new LinkedHashMap<>();
+
     private final Thread writer;
     private volatile boolean closed;
     private final AtomicLong transactions = new AtomicLong();
@@ -43,6 +74,7 @@ public final class Database implements AutoCloseable {
         this.file = file;
         this.connection = connection;
         this.tables = new Tables(connection);
+        this.transaction = connection.createStatement();
         tables.pods().forEach(pod -> pods.put(pod.id(), pod));
         tables.images().forEach(image -> images.put(image.id(), image));
         tables.containers(images.values()).forEach(container -> containers.put(container.id(), container));
@@ -84,6 +116,8 @@ public final class Database implements AutoCloseable {
 
     private static void prepare(Connection connection) throws SQLException {
         try (Statement statement = connection.createStatement()) {
+            // before the log is looked at: its index is then in memory, where a full disk does not matter
+            statement.execute("PRAGMA locking_mode = EXCLUSIVE");
             statement.execute("PRAGMA journal_mode = WAL");
             statement.execute("PRAGMA synchronous = FULL");
             statement.execute("PRAGMA busy_timeout = 5000");
@@ -91,13 +125,14 @@ public final class Database implements AutoCloseable {
             try (ResultSet row = statement.executeQuery("PRAGMA user_version")) {
                 version = row.next() ? row.getInt(1) : 0;
             }
-            connection.setAutoCommit(false);
-            if (version == 0) {
-                Tables.create(connection);
-                connection.commit();
-            } else if (version != Tables.SCHEMA_VERSION) {
+            if (version < 0 || version > Tables.SCHEMA_VERSION) {
                 throw new SQLException("schema version " + version + " was written by another version of Portafilter,"
                         + " this one reads " + Tables.SCHEMA_VERSION);
+            }
+            if (version < Tables.SCHEMA_VERSION) {
+                statement.execute("BEGIN IMMEDIATE");
+                Tables.bringUp(statement, version);
+                statement.execute("COMMIT");
             }
         }
     }
@@ -157,6 +192,16 @@ public final class Database implements AutoCloseable {
         begin(changes).await();
     }
 
+    /**
+     * Records what has happened: returns when it is on the disk, or when the disk does not take it; readers see it in
+     * either case.
+     *
+     * @throws StateException if the records are closed, or the changes are at fault and not the disk
+     */
+    public void note(Change... changes) {
+        begin(List.of(changes), true).await();
+    }
+
     /** Changes that are being written. */
     public final class Pending {
         private final Commit commit;
@@ -170,8 +215,28 @@ public final class Database implements AutoCloseable {
             try {
                 boolean _ = commit.done.join();
             } catch (CompletionException e) {
-                throw new StateException("records in " + file + ": " + cause(e).getMessage(), cause(e));
+                Throwable cause = explained(cause(e));
+                throw new StateException("records in " + file + ": " + cause.getMessage(), cause);
             }
+        }
+    }
+
+    /** SQLite tells a full disk, but of a read-only one or a quota only that it failed: the kernel says why. */
+    private Throwable explained(Throwable cause) {
+        if (DiskTrouble.of(cause).filter(DiskTrouble.FAILING::equals).isEmpty()) {
+            return cause;
+        }
+        Path probe = file.resolveSibling(file.getFileName() + ".probe");
+        try (Fd written = Kernel.openat(Fd.CWD, probe.toString(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600)) {
+            try {
+                Kernel.writeFully(written, new byte[PROBE_BYTES]);
+            } finally {
+                Kernel.unlinkat(Fd.CWD, probe.toString(), 0);
+            }
+            return cause;
+        } catch (KernelException e) {
+            e.addSuppressed(cause);
+            return e;
         }
     }
 
@@ -182,7 +247,11 @@ public final class Database implements AutoCloseable {
      * @throws StateException if the records are closed
      */
     public Pending begin(List<Change> changes) {
-        Commit commit = new Commit(List.copyOf(changes), new CompletableFuture<>());
+        return begin(changes, false);
+    }
+
+    private Pending begin(List<Change> changes, boolean happened) {
+        Commit commit = new Commit(List.copyOf(changes), happened, new CompletableFuture<>());
         if (closed) {
             throw new StateException("records in " + file + ": closed");
         }
@@ -209,7 +278,7 @@ public final class Database implements AutoCloseable {
         while (!closed || !queue.isEmpty()) {
             group.clear();
             try {
-                group.add(queue.take());
+                next().ifPresent(group::add);
             } catch (InterruptedException e) {
                 // close() interrupts; what was queued before it is still written.
                 if (queue.isEmpty()) {
@@ -222,6 +291,15 @@ public final class Database implements AutoCloseable {
                 group.forEach(this::writeAlone);
             }
         }
+        if (!backlog.isEmpty() && !tryTogether(List.of())) {
+            LOG.log(Level.WARNING, "records.lost changes=" + backlog.size());
+        }
+    }
+
+    private Optional<Commit> next() throws InterruptedException {
+        return backlog.isEmpty()
+                ? Optional.of(queue.take())
+                : Optional.ofNullable(queue.poll(RETRY.toMillis(), TimeUnit.MILLISECONDS));
     }
 
     private boolean tryTogether(List<Commit> group) {
@@ -229,13 +307,36 @@ public final class Database implements AutoCloseable {
             transact(group);
         } catch (SQLException | IOException | RuntimeException e) {
             if (group.size() == 1) {
-                group.getFirst().done.completeExceptionally(e);
+                fail(group.getFirst(), e);
                 return true;
             }
             return false;
         }
+        if (!backlog.isEmpty()) {
+            LOG.log(Level.INFO, "records.caught.up changes=" + backlog.size());
+            backlog.clear();
+        }
         group.forEach(this::publish);
         return true;
+    }
+
+    private void fail(Commit commit, Exception cause) {
+        if (!commit.happened || DiskTrouble.of(cause).isEmpty()) {
+            commit.done.completeExceptionally(cause);
+            return;
+        }
+        if (backlog.isEmpty()) {
+            LOG.log(
+                    Level.WARNING,
+                    "records.behind file=" + file + " cause=\"" + cause.getMessage()
+                            + "\" what=\"known, but not written until the disk takes it\"");
+        }
+        commit.changes.forEach(change -> {
+            // the last one, in its place after what it may rest on
+            var _ = backlog.remove(change.subject());
+            var _ = backlog.put(change.subject(), change);
+        });
+        publish(commit);
     }
 
     private void writeAlone(Commit commit) {
@@ -244,20 +345,29 @@ public final class Database implements AutoCloseable {
 
     private void transact(List<Commit> group) throws SQLException, IOException {
         try {
+            transaction.execute("BEGIN IMMEDIATE");
+            for (Change change : backlog.values()) {
+                tables.apply(change);
+            }
             for (Commit commit : group) {
                 for (Change change : commit.changes) {
                     tables.apply(change);
                 }
             }
-            connection.commit();
-            transactions.incrementAndGet();
+            transaction.execute("COMMIT");
+            var _ = transactions.incrementAndGet();
         } catch (SQLException | IOException | RuntimeException e) {
-            try {
-                connection.rollback();
-            } catch (SQLException suppressed) {
-                e.addSuppressed(suppressed);
-            }
+            rollBack(e);
             throw e;
+        }
+    }
+
+    /** After some errors, a full disk among them, SQLite has rolled back already and says that there is nothing to do. */
+    private void rollBack(Exception cause) {
+        try {
+            transaction.execute("ROLLBACK");
+        } catch (SQLException suppressed) {
+            cause.addSuppressed(suppressed);
         }
     }
 
@@ -302,6 +412,7 @@ public final class Database implements AutoCloseable {
         }
         try {
             tables.close();
+            transaction.close();
             connection.close();
         } catch (SQLException e) {
             throw new StateException("records in " + file + ": " + e.getMessage(), e);

@@ -12,6 +12,8 @@ import java.util.Optional;
  * @param launched its processes; absent before the sandbox was launched and after its end
  * @param bootId the boot that the process references belong to (/proc/sys/kernel/random/boot_id)
  * @param runtimeHandler as requested; empty for the default
+ * @param updated the serialised LinuxPodSandboxConfig with the overhead and resources that it has now, when these were
+ *     changed since it was created
  */
 public record PodRecord(
         String id,
@@ -24,12 +26,24 @@ public record PodRecord(
         PodState state,
         Optional<LaunchedPod> launched,
         String bootId,
-        String runtimeHandler) {
+        String runtimeHandler,
+        Optional<Bytes> updated) {
 
-    /** The same pod sandbox with another request, for instance after its resources were updated. */
-    public PodRecord requested(Bytes newRequest) {
+    /** The same pod sandbox with other resources. */
+    public PodRecord updated(Bytes resources) {
         return new PodRecord(
-                id, name, namespace, uid, attempt, newRequest, createdAtNanos, state, launched, bootId, runtimeHandler);
+                id,
+                name,
+                namespace,
+                uid,
+                attempt,
+                request,
+                createdAtNanos,
+                state,
+                launched,
+                bootId,
+                runtimeHandler,
+                Optional.of(resources));
     }
 
     /** The same pod sandbox, stopped for ever. */
@@ -45,6 +59,7 @@ public record PodRecord(
                 PodState.NOTREADY,
                 Optional.empty(),
                 bootId,
-                runtimeHandler);
+                runtimeHandler,
+                updated);
     }
 }

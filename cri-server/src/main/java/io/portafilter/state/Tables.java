@@ -19,7 +19,7 @@ import java.util.Optional;
 /** The tables and their columns: how a record is written and read. Used by one thread at a time. */
 final class Tables implements AutoCloseable {
     /** PRAGMA user_version of the tables below. */
-    static final int SCHEMA_VERSION = 1;
+    static final int SCHEMA_VERSION = 2;
 
     private static final List<String> SCHEMA = List.of("""
             CREATE TABLE pods (
@@ -43,6 +43,10 @@ final class Tables implements AutoCloseable {
               id TEXT PRIMARY KEY, diff_id TEXT NOT NULL, size INTEGER NOT NULL, inodes INTEGER NOT NULL)
               WITHOUT ROWID, STRICT""");
 
+    /** What pods and containers may use since it was changed; null while it is as created. */
+    private static final List<String> SINCE_VERSION_1 =
+            List.of("ALTER TABLE pods ADD COLUMN updated BLOB", "ALTER TABLE containers ADD COLUMN updated BLOB");
+
     private final PreparedStatement putPod;
     private final PreparedStatement putContainer;
     private final PreparedStatement putImage;
@@ -53,20 +57,20 @@ final class Tables implements AutoCloseable {
     private final PreparedStatement removeLayer;
     private final Connection connection;
 
-    /** Makes the tables in a new file. */
-    static void create(Connection connection) throws SQLException {
-        try (Statement statement = connection.createStatement()) {
-            for (String table : SCHEMA) {
-                statement.executeUpdate(table);
-            }
-            statement.executeUpdate("PRAGMA user_version = " + SCHEMA_VERSION);
+    /** Makes the tables of a new file (version 0), or what an older version lacks. */
+    static void bringUp(Statement statement, int version) throws SQLException {
+        List<String> missing = new ArrayList<>(version == 0 ? SCHEMA : List.of());
+        missing.addAll(SINCE_VERSION_1);
+        for (String change : missing) {
+            var _ = statement.executeUpdate(change);
         }
+        var _ = statement.executeUpdate("PRAGMA user_version = " + SCHEMA_VERSION);
     }
 
     Tables(Connection connection) throws SQLException {
         this.connection = connection;
-        putPod = put("pods", 14);
-        putContainer = put("containers", 22);
+        putPod = put("pods", 15);
+        putContainer = put("containers", 23);
         putImage = put("images", 8);
         putLayer = put("layers", 4);
         removePod = remove("pods");
@@ -116,6 +120,7 @@ final class Tables implements AutoCloseable {
         process(row, 11, pod.launched().map(LaunchedPod::pause));
         row.setString(13, pod.bootId());
         row.setString(14, pod.runtimeHandler());
+        optional(row, 15, pod.updated());
         row.executeUpdate();
     }
 
@@ -136,7 +141,8 @@ final class Tables implements AutoCloseable {
                         PodState.valueOf(row.getString(8)),
                         process(row, 9).flatMap(monitor -> pause.map(first -> new LaunchedPod(monitor, first))),
                         row.getString(13),
-                        row.getString(14)));
+                        row.getString(14),
+                        optional(row, 15)));
             }
         }
         return pods;
@@ -164,6 +170,7 @@ final class Tables implements AutoCloseable {
         process(row, 18, container.launched().map(LaunchedContainer::monitor));
         process(row, 20, container.launched().map(LaunchedContainer::init));
         row.setString(22, container.bootId());
+        optional(row, 23, container.updated());
         row.executeUpdate();
     }
 
@@ -199,7 +206,8 @@ final class Tables implements AutoCloseable {
                         row.getString(16),
                         row.getString(17),
                         process(row, 18).flatMap(monitor -> init.map(first -> new LaunchedContainer(monitor, first))),
-                        row.getString(22)));
+                        row.getString(22),
+                        optional(row, 23)));
             }
         }
         return containers;
@@ -255,6 +263,18 @@ final class Tables implements AutoCloseable {
             }
         }
         return layers;
+    }
+
+    private static void optional(PreparedStatement row, int column, Optional<Bytes> bytes) throws SQLException {
+        if (bytes.isPresent()) {
+            row.setBytes(column, bytes.get().toByteArray());
+        } else {
+            row.setNull(column, java.sql.Types.BLOB);
+        }
+    }
+
+    private static Optional<Bytes> optional(ResultSet row, int column) throws SQLException {
+        return Optional.ofNullable(row.getBytes(column)).map(Bytes::copyOf);
     }
 
     private static void process(PreparedStatement row, int column, Optional<ProcessRef> process) throws SQLException {

@@ -32,7 +32,8 @@ class ContainerEndTest {
                 "",
                 "",
                 Optional.empty(),
-                "boot");
+                "boot",
+                Optional.empty());
     }
 
     private static ContainerRecord ended(ContainerState state, int code, int signal, boolean oomKilled) {

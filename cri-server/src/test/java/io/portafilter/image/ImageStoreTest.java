@@ -230,7 +230,8 @@ class ImageStoreTest {
                 "",
                 "",
                 Optional.empty(),
-                "");
+                "",
+                Optional.empty());
     }
 
     @Test

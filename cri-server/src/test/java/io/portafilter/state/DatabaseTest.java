@@ -110,7 +110,8 @@ class DatabaseTest {
                     "",
                     "",
                     Optional.empty(),
-                    "");
+                    "",
+                    Optional.empty());
             assertThatThrownBy(() -> database.commit(new Change.PutPod(pod("p1")), new Change.PutContainer(broken)))
                     .isInstanceOf(StateException.class)
                     .hasMessageContaining("portafilter.db");
@@ -224,6 +225,28 @@ class DatabaseTest {
         assertThatThrownBy(() -> Database.open(file()))
                 .isInstanceOf(StateException.class)
                 .hasMessageContaining("schema version 99");
+    }
+
+    @Test
+    void takesOverTheFileOfTheVersionBefore() throws Exception {
+        try (Database database = Database.open(file())) {
+            database.commit(
+                    new Change.PutPod(pod("p1")), new Change.PutContainer(container("c1", ContainerState.RUNNING)));
+        }
+        try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
+                Statement statement = other.createStatement()) {
+            statement.executeUpdate("ALTER TABLE pods DROP COLUMN updated");
+            statement.executeUpdate("ALTER TABLE containers DROP COLUMN updated");
+            statement.executeUpdate("PRAGMA user_version = 1");
+        }
+        ContainerRecord updated = container("c1", ContainerState.RUNNING).updated(bytes("resources"));
+        for (ContainerRecord expected : List.of(container("c1", ContainerState.RUNNING), updated)) {
+            try (Database database = Database.open(file())) {
+                assertThat(database.pods()).containsExactly(pod("p1"));
+                assertThat(database.containers()).containsExactly(expected);
+                database.commit(new Change.PutContainer(updated));
+            }
+        }
     }
 
     @Test

@@ -32,7 +32,8 @@ final class StateFixture {
                 PodState.READY,
                 Optional.of(POD_PROCESSES),
                 BOOT,
-                "");
+                "",
+                Optional.empty());
     }
 
     static ContainerRecord container(String id, ContainerState state) {
@@ -55,7 +56,8 @@ final class StateFixture {
                 "",
                 "",
                 Optional.of(PROCESSES),
-                BOOT);
+                BOOT,
+                Optional.empty());
     }
 
     static ImageRecord image(String id) {

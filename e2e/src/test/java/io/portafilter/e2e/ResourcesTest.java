@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
 import io.portafilter.cri.v1.ContainerState;
+import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.cri.v1.PodSandboxStatusRequest;
 import io.portafilter.cri.v1.UpdateContainerResourcesRequest;
@@ -14,8 +15,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -281,5 +284,46 @@ class ResourcesTest {
                                         .build()))
                         .code())
                 .isEqualTo(Status.Code.NOT_FOUND);
+    }
+
+    @Test
+    void theSameRequestFindsWhatWasUpdatedAlsoAfterARestart() {
+        PodFixture fixture = live.pod();
+        Pod pod = fixture.run();
+        CreateContainerRequest request = pod.container(live.busybox())
+                .idle()
+                .resources(resources -> resources.setCpuShares(512))
+                .request();
+        Supplier<String> create =
+                () -> live.cri().runtime().createContainer(request).getContainerId();
+        Container container = new Container(live.portafilter(), create.get(), Path.of("/nonexistent"));
+        update(container, resources -> resources.setCpuShares(700));
+        var _ = live.cri()
+                .runtime()
+                .updatePodSandboxResources(UpdatePodSandboxResourcesRequest.newBuilder()
+                        .setPodSandboxId(pod.id())
+                        .setResources(LinuxContainerResources.newBuilder().setCpuShares(900))
+                        .build());
+        for (boolean restarted : List.of(false, true)) {
+            if (restarted) {
+                killAndStart();
+            }
+            assertThat(create.get()).isEqualTo(container.id());
+            assertThat(fixture.run().id()).isEqualTo(pod.id());
+            assertThat(shown(container).getCpuShares()).isEqualTo(700);
+            // what differs from what was asked first is another request, also when it asks for what there is now
+            assertThat(Refusal.of(() -> {
+                                CreateContainerRequest.Builder other = request.toBuilder();
+                                other.getConfigBuilder()
+                                        .getLinuxBuilder()
+                                        .getResourcesBuilder()
+                                        .setCpuShares(700);
+                                var _ = live.cri().runtime().createContainer(other.build());
+                            })
+                            .code())
+                    .isEqualTo(Status.Code.ALREADY_EXISTS);
+        }
+        container.start();
+        assertThat(shares(container)).isEqualTo(version2() ? "27" : "700");
     }
 }

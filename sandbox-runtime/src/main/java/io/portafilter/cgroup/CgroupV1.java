@@ -320,7 +320,7 @@ final class CgroupV1 implements Cgroup {
                 return;
             }
             if (end.isOver()) {
-                throw new CgroupRefusal("cgroup " + path + ": " + named(left) + " did not end within "
+                throw CgroupRefusal.forNow("cgroup " + path + ": " + named(left) + " did not end within "
                         + deadline.toMillis() + " ms of SIGKILL");
             }
             if (round > ROUNDS_WITHOUT_FREEZING) {

@@ -236,7 +236,7 @@ final class CgroupV2 implements Cgroup {
         Deadline end = new Deadline(deadline);
         while (isPopulated()) {
             if (end.isOver()) {
-                throw new CgroupRefusal("cgroup " + path + ": " + CgroupV1.named(directory.processes())
+                throw CgroupRefusal.forNow("cgroup " + path + ": " + CgroupV1.named(directory.processes())
                         + " did not end within " + deadline.toMillis() + " ms of SIGKILL");
             }
             killOnce();

@@ -10,6 +10,7 @@ import java.util.Deque;
 public final class Rollback implements AutoCloseable {
 
     private final Deque<Runnable> steps = new ArrayDeque<>();
+    private boolean failed;
 
     /** Undoes {@code step} unless all succeeds. */
     public void add(Runnable step) {
@@ -29,6 +30,11 @@ public final class Rollback implements AutoCloseable {
         return other;
     }
 
+    /** Whether a step failed when all was undone: something may be left. */
+    public boolean hasFailed() {
+        return failed;
+    }
+
     @Override
     public void close() {
         RuntimeException first = null;
@@ -36,6 +42,7 @@ public final class Rollback implements AutoCloseable {
             try {
                 steps.pop().run();
             } catch (RuntimeException e) {
+                failed = true;
                 if (first == null) {
                     first = e;
                 } else {
