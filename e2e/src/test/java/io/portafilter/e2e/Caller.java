@@ -1,6 +1,7 @@
 package io.portafilter.e2e;
 
 import com.google.protobuf.ByteString;
+import io.grpc.Channel;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
@@ -35,18 +36,44 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /** Makes the calls of random sequences, and tells how each ended. */
-record Caller(ManagedChannel channel, ScheduledExecutorService clock) implements AutoCloseable {
+record Caller(Supplier<? extends Channel> channels, Impatience impatience, ScheduledExecutorService clock)
+        implements AutoCloseable {
 
     private static final long LIMIT_SECONDS = 60;
     private static final long GRACE_SECONDS = 10;
 
+    /** What happens when a caller's patience is at its end. */
+    private sealed interface Impatience {
+        /** It goes away. */
+        record Leaves() implements Impatience {}
+
+        /** The server is killed, and started again before the call counts as ended. */
+        record Kills(PortafilterServer server) implements Impatience {}
+    }
+
     static Caller on(ManagedChannel channel) {
-        return new Caller(
-                channel,
-                Executors.newSingleThreadScheduledExecutor(
-                        Thread.ofPlatform().daemon().factory()));
+        return new Caller(() -> channel, new Impatience.Leaves(), clocked());
+    }
+
+    /** One whose patience ends with the server: what was under way is then known to nobody. */
+    static Caller killing(PortafilterServer server) {
+        return new Caller(() -> server.cri().channel(), new Impatience.Kills(server), clocked());
+    }
+
+    boolean mayKill() {
+        return impatience instanceof Impatience.Kills;
+    }
+
+    private static ScheduledExecutorService clocked() {
+        return Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().daemon().factory());
+    }
+
+    private Channel channel() {
+        return channels.get();
     }
 
     /** How a call ended, and its answer if it did so well. */
@@ -62,7 +89,30 @@ record Caller(ManagedChannel channel, ScheduledExecutorService clock) implements
      * @param patienceMicros after how long the caller goes away: by its deadline or, if odd, by cancelling; 0: never
      */
     private <A> Outcome<A> call(int patienceMicros, Function<RuntimeServiceBlockingStub, A> rpc) {
-        RuntimeServiceBlockingStub stub = RuntimeServiceGrpc.newBlockingStub(channel);
+        RuntimeServiceBlockingStub stub = RuntimeServiceGrpc.newBlockingStub(channel());
+        if (patienceMicros > 0 && impatience instanceof Impatience.Kills(PortafilterServer server)) {
+            return killed(patienceMicros, server, rpc);
+        }
+        return called(patienceMicros, stub, rpc);
+    }
+
+    private <A> Outcome<A> killed(
+            int patienceMicros, PortafilterServer server, Function<RuntimeServiceBlockingStub, A> rpc) {
+        ProcessHandle process = ProcessHandle.of(server.pid()).orElseThrow();
+        var _ = clock.schedule(process::destroyForcibly, patienceMicros, TimeUnit.MICROSECONDS);
+        Outcome<A> outcome = called(0, RuntimeServiceGrpc.newBlockingStub(channel()), rpc);
+        var _ = process.onExit().join();
+        server.kill();
+        var _ = server.start();
+        server.awaitRecovery();
+        // what ended with the server has no answer
+        return outcome.code() == Status.Code.UNAVAILABLE
+                ? new Outcome<>(Status.Code.CANCELLED, outcome.message(), Optional.empty())
+                : outcome;
+    }
+
+    private <A> Outcome<A> called(
+            int patienceMicros, RuntimeServiceBlockingStub stub, Function<RuntimeServiceBlockingStub, A> rpc) {
         try {
             if (patienceMicros == 0) {
                 return ok(rpc.apply(stub.withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS)));
@@ -77,7 +127,7 @@ record Caller(ManagedChannel channel, ScheduledExecutorService clock) implements
         }
     }
 
-    private <A> Outcome<A> cancelled(int patienceMicros, java.util.function.Supplier<A> call) {
+    private <A> Outcome<A> cancelled(int patienceMicros, Supplier<A> call) {
         try (Context.CancellableContext context = Context.current().withCancellation()) {
             var _ = clock.schedule(() -> context.cancel(null), patienceMicros, TimeUnit.MICROSECONDS);
             Context before = context.attach();
@@ -189,7 +239,7 @@ record Caller(ManagedChannel channel, ScheduledExecutorService clock) implements
     /** All pods by id, by the List call or by the Stream call; fails when one is there twice. */
     Map<String, PodSandboxState> pods(boolean streamed) {
         RuntimeServiceBlockingStub stub =
-                RuntimeServiceGrpc.newBlockingStub(channel).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+                RuntimeServiceGrpc.newBlockingStub(channel()).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
         Map<String, PodSandboxState> states = new TreeMap<>();
         if (streamed) {
             stub.streamPodSandboxes(StreamPodSandboxesRequest.getDefaultInstance())
@@ -206,7 +256,7 @@ record Caller(ManagedChannel channel, ScheduledExecutorService clock) implements
     /** All containers; as {@link #pods}. */
     Map<String, ContainerState> containers(boolean streamed) {
         RuntimeServiceBlockingStub stub =
-                RuntimeServiceGrpc.newBlockingStub(channel).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+                RuntimeServiceGrpc.newBlockingStub(channel()).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
         Map<String, ContainerState> states = new TreeMap<>();
         if (streamed) {
             stub.streamContainers(StreamContainersRequest.getDefaultInstance())

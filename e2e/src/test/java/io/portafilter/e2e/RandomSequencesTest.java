@@ -33,6 +33,7 @@ class RandomSequencesTest {
     private static final int ROUNDS = 6;
     private static final int FEWEST_STEPS = 6;
     private static final int MORE_STEPS = 14;
+    private static final int SEQUENCES_WITH_KILLS = Integer.getInteger("e2e.killed.sequences", 12);
     private static final Duration SHORTENING = Duration.ofSeconds(40);
 
     private static List<Step> sequence(long seed) {
@@ -55,7 +56,16 @@ class RandomSequencesTest {
             StateModel model = new StateModel(live, caller, image, configs());
             steps.forEach(model::take);
             removeAll();
-            live.awaitAsBefore(before);
+            if (caller.mayKill()) {
+                // another process: its descriptors are its own
+                Await.untilEquals(
+                        "what is left",
+                        Duration.ofSeconds(10),
+                        List.of(),
+                        () -> live.host().remainsSince(before));
+            } else {
+                live.awaitAsBefore(before);
+            }
             return Optional.empty();
         } catch (AssertionError | RuntimeException e) {
             removeAll();
@@ -89,16 +99,26 @@ class RandomSequencesTest {
 
     @Test
     void everyCallOfARandomSequenceAnswersAsTheModelSaysAndNothingIsLeft() {
+        all(Caller.on(live.cri().channel()), SEQUENCES);
+    }
+
+    /** Wherever the server is killed: the same call again does what it would have done, and nothing else has changed. */
+    @Test
+    void soDoesOneWhoseServerIsKilledInTheMiddleOfItsCalls() {
+        all(Caller.killing(live.portafilter()), SEQUENCES_WITH_KILLS);
+    }
+
+    private static void all(Caller client, int sequences) {
         String image = live.busybox();
         int logged = live.portafilter().logText().length();
-        try (Caller caller = Caller.on(live.cri().channel())) {
+        try (Caller caller = client) {
             // what is kept ready on purpose is there afterwards
             for (long seed = FIRST_SEED - 5; seed < FIRST_SEED; seed++) {
                 var _ = failure(caller, image, sequence(seed), live.host());
             }
             settle();
             Host before = live.host();
-            for (long seed = FIRST_SEED; seed < FIRST_SEED + SEQUENCES; seed++) {
+            for (long seed = FIRST_SEED; seed < FIRST_SEED + sequences; seed++) {
                 List<Step> steps = sequence(seed);
                 Optional<Throwable> failed = failure(caller, image, steps, before);
                 if (failed.isPresent()) {

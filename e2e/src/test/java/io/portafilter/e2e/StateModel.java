@@ -371,8 +371,16 @@ final class StateModel {
         Status.Code right = container.program == Step.Program.MISSING ? Status.Code.INVALID_ARGUMENT : Status.Code.OK;
         if (step.patienceMicros() > 0) {
             expectOrGone(step, caller.start(step.patienceMicros(), name), right);
+            // a server that was killed in the middle of the start may have ended it: then that is its end
+            Optional<ContainerStatus> failed = caller.status(container.id)
+                    .answer()
+                    .filter(status -> status.getReason().equals("StartError"));
             // the first call may have come to its end: then it is started
             expect(step, caller.start(0, name), right, Status.Code.FAILED_PRECONDITION);
+            if (caller.mayKill() && failed.isPresent()) {
+                container.exited(START_FAILED);
+                return;
+            }
         } else {
             expect(step, caller.start(0, name), right);
         }
