@@ -194,6 +194,9 @@ server_class_path() {
 # A call into the kernel holds the thread that carries a virtual one, and by default there are as many of these as
 # processors: on a small node two launches that wait would keep all other calls waiting.
 #
+# Without its output the virtual machine would also end without a word when the heap is used up (exit status 3): a shell
+# says it.
+#
 # The AOT cache halves the time to the first answer. -XX:ArchiveRelocationMode=0 would save some anonymous memory on
 # top, but it maps the archive at one address on every machine: a runtime for untrusted code does not give that up.
 set_jvm() {
@@ -203,6 +206,7 @@ set_jvm() {
   jvm=("$JAVA_HOME/bin/java" -Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC -Xms12m -Xmn4m
     "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput
     "-XX:CompilerDirectivesFile=$tree/deploy/compiler-directives.json" -XX:+ExitOnOutOfMemoryError
+    "-XX:OnOutOfMemoryError=echo 'the Java heap of ${PORTAFILTER_HEAP:-64m} is used up: give more by PORTAFILTER_HEAP' >&2"
     -Djdk.httpclient.bufsize=65536 -Djdk.virtualThreadScheduler.parallelism=8 --enable-native-access=ALL-UNNAMED)
   if [ -d "$native" ]; then
     # Unpacked at build time: works with a noexec /tmp, and is faster than unpacking at each start.
