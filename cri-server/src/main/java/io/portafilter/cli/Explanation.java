@@ -15,6 +15,7 @@ import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.ProgramText;
 import io.portafilter.security.ImageAccounts;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -193,7 +194,17 @@ final class Explanation {
                 .map(MountRequest.Restriction::option)
                 .sorted()
                 .forEach(how::add);
-        return mount.containerPath() + " from " + mount.hostPath() + ", " + String.join(", ", how);
+        return mount.containerPath() + " from " + source(mount.source()) + ", " + String.join(", ", how);
+    }
+
+    private static String source(MountRequest.Source source) {
+        return switch (source) {
+            case MountRequest.Source.HostPath(Path path) -> path.toString();
+            case MountRequest.Source.Image(List<Path> layers, String subPath) ->
+                (subPath.isEmpty() ? "" : subPath + " in ") + "an image, "
+                        + layers.stream().map(Path::toString).collect(Collectors.joining(", "));
+            case MountRequest.Source.Declared _ -> "a copy of what the image has there";
+        };
     }
 
     private static String lines(String map) {

@@ -49,7 +49,7 @@ final class CdiMounts {
         mount.options().forEach(option -> options.add(containerPath, option));
         return new MountRequest(
                 containerPath,
-                hostPath,
+                new MountRequest.Source.HostPath(hostPath),
                 options.readOnly,
                 options.recursiveReadOnly,
                 options.propagation,

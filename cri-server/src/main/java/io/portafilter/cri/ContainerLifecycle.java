@@ -36,6 +36,7 @@ import io.portafilter.state.ImageRecord;
 import io.portafilter.state.PodLock;
 import io.portafilter.state.PodRecord;
 import io.portafilter.state.PodState;
+import io.portafilter.state.VolumeImage;
 import io.portafilter.streaming.ContainerLog;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
@@ -126,16 +127,17 @@ final class ContainerLifecycle {
     private String make(InFlight.Flight flight, LivePod pod, CreateContainerRequest request) {
         requireReady(pod, "CreateContainer");
         String id = Places.newId();
-        try (LeasedImage leased = lease(request.getConfig().getImage().getImage())) {
+        try (LeasedImage leased = lease(request.getConfig().getImage().getImage());
+                LeasedVolumeImages volumes = new LeasedVolumeImages(node.images())) {
             ImageConfig imageConfig = ImageConfig.parse(leased.image().config().toByteArray());
             ContainerSources.Of sources = ContainerSources.Of.container(config, node.places(), id);
-            ContainerSpec spec =
-                    ContainerSpec.of(request, pod.id(), pod.spec(), imageConfig, pod.files(), sources.fromNode());
+            ContainerSpec spec = ContainerSpec.of(
+                    request, pod.id(), pod.spec(), imageConfig, pod.files(), sources.fromNode(), volumes);
             modules.refuseUnenforced(request.getConfig().getLinux().getSecurityContext());
             node.places().requireFits(spec.cgroupParent());
             LiveContainer container =
                     new LiveContainer(id, request, spec, node.images().layerPathsTopFirst(leased.image()));
-            make(flight, pod, container, leased.image(), sources);
+            make(flight, pod, container, leased.image(), volumes.found(), sources);
         }
         return id;
     }
@@ -145,6 +147,7 @@ final class ContainerLifecycle {
             LivePod pod,
             LiveContainer container,
             ImageRecord image,
+            Map<String, VolumeImage> volumeImages,
             ContainerSources.Of sources) {
         long start = System.nanoTime();
         String id = container.id();
@@ -161,8 +164,8 @@ final class ContainerLifecycle {
             undo.add(() -> ContainerEnd.removeCgroup(node, container));
             prepare(container, pod, undo);
             flight.stage("recording");
-            ContainerRecord record =
-                    newRecord(container, image, container.prepared().map(ContainerLaunch::launched));
+            ContainerRecord record = newRecord(
+                    container, image, volumeImages, container.prepared().map(ContainerLaunch::launched));
             try (PodLock.Held held = node.podLock().hold(pod.id())) {
                 held.require(pod.id());
                 requireReady(pod, "CreateContainer");
@@ -177,7 +180,7 @@ final class ContainerLifecycle {
                             + (System.nanoTime() - start) / 1000);
         } catch (RuntimeException | Error e) {
             if (undo.hasFailed()) {
-                keep(container, image, e);
+                keep(container, image, volumeImages, e);
             }
             throw e;
         }
@@ -187,12 +190,13 @@ final class ContainerLifecycle {
      * What could not be undone is not hidden: it is listed as EXITED, so that it is removed by whoever cleans up, as soon
      * as that can be done.
      */
-    private void keep(LiveContainer container, ImageRecord image, Throwable cause) {
+    private void keep(
+            LiveContainer container, ImageRecord image, Map<String, VolumeImage> volumeImages, Throwable cause) {
         container.leave();
         String remains = Remains.of(cause);
         try {
             node.database()
-                    .note(new Change.PutContainer(newRecord(container, image, Optional.empty())
+                    .note(new Change.PutContainer(newRecord(container, image, volumeImages, Optional.empty())
                             .exited(Node.now(), ContainerEnd.START_ERROR, "CreateContainerError", remains)));
             container.exited().complete(true);
             containers.add(container);
@@ -332,7 +336,10 @@ final class ContainerLifecycle {
     }
 
     private ContainerRecord newRecord(
-            LiveContainer container, ImageRecord image, Optional<LaunchedContainer> launched) {
+            LiveContainer container,
+            ImageRecord image,
+            Map<String, VolumeImage> volumeImages,
+            Optional<LaunchedContainer> launched) {
         Identity.Container identity = container.spec().identity();
         return new ContainerRecord(
                 container.id(),
@@ -344,6 +351,7 @@ final class ContainerLifecycle {
                 image.digests().stream().findFirst().orElse(image.id()),
                 image.config(),
                 image.layerChain(),
+                volumeImages,
                 container.spec().log().map(log -> log.path().toString()).orElse(""),
                 Node.now(),
                 0,
@@ -614,7 +622,7 @@ final class ContainerLifecycle {
         Directories.remove(node.places().containerFiles(container.id()), asked);
         node.database().note(new Change.RemoveContainer(container.id()));
         containers.remove(container);
-        node.images().removeUnusedLayers(record.layerIds());
+        node.images().removeUnusedLayers(record.usedLayers());
     }
 
     // ---- log, exec
@@ -662,7 +670,8 @@ final class ContainerLifecycle {
                     pod.spec(),
                     ImageConfig.parse(record.imageConfig().toByteArray()),
                     pod.files(),
-                    sources.kept());
+                    sources.kept(),
+                    (_, path, _) -> volumeLayers(record, path));
             if (record.updated().isPresent()) {
                 spec = spec.withResources(
                         LinuxContainerResources.parseFrom(record.updated().get().toByteArray()));
@@ -686,6 +695,15 @@ final class ContainerLifecycle {
         } catch (InvalidProtocolBufferException e) {
             throw new IllegalStateException("the record of container " + record.id() + " is no request", e);
         }
+    }
+
+    private List<Path> volumeLayers(ContainerRecord record, String containerPath) {
+        VolumeImage image = record.volumeImages().get(containerPath);
+        if (image == null) {
+            throw new IllegalStateException(
+                    "the record of container " + record.id() + " has no image for " + containerPath);
+        }
+        return node.images().volumeLayersTopFirst(image.layerChain());
     }
 
     /**

@@ -45,7 +45,8 @@ final class ContainerRequests {
             PodSpec pod,
             ImageConfig image,
             PodFiles files,
-            ContainerSources sources) {
+            ContainerSources sources,
+            VolumeImages images) {
         ContainerConfig config = config(request);
         PodSandboxConfig sandbox = sandbox(request, pod);
         LinuxContainerSecurityContext security = config.getLinux().getSecurityContext();
@@ -62,7 +63,7 @@ final class ContainerRequests {
                 StopSignals.effective(config.getStopSignal(), image.stopSignal()),
                 namespaces(security, pod),
                 security(security, pod, image, sources.profiles(), cdi.edits().additionalGroups()),
-                MountRequests.of(config, pod, files, cdi.edits().mounts()),
+                MountRequests.of(config, pod, files, cdi.edits().mounts(), image, images),
                 DeviceRequest.of(
                         config,
                         sources.devicesOfTheUser() ? DeviceRequest.Owner.of(security) : DeviceRequest.Owner.OF_HOST),

@@ -22,7 +22,8 @@ import java.util.Optional;
  * @param podId the pod sandbox's full id
  * @param log absent for a container without a log
  * @param stopSignal the kernel's number
- * @param mounts the request's volumes, and what the runtime puts there unless one of them covers it
+ * @param mounts the request's volumes, what the runtime puts there unless one of them covers it, and what the image
+ *     declares elsewhere
  * @param devices the host's, that it asks for by name
  * @param cdi what devices of the Container Device Interface change of it; done already but for their nodes
  * @param cgroupParent of this container: absolute path, or empty for the server's default
@@ -61,6 +62,7 @@ record ContainerSpec(
      * @param image the configuration of the image
      * @param files where the runtime's own files for this pod lie
      * @param sources reads what the request names of the node
+     * @param images finds the images that are asked for as volumes
      */
     static ContainerSpec of(
             CreateContainerRequest request,
@@ -68,8 +70,9 @@ record ContainerSpec(
             PodSpec pod,
             ImageConfig image,
             PodFiles files,
-            ContainerSources sources) {
-        return ContainerRequests.check(request, podId, pod, image, files, sources);
+            ContainerSources sources,
+            VolumeImages images) {
+        return ContainerRequests.check(request, podId, pod, image, files, sources, images);
     }
 
     /** The same container with these resources; throws when they cannot be. The score of the OOM killer stays. */

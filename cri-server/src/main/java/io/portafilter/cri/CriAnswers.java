@@ -10,6 +10,7 @@ import io.portafilter.cri.v1.ContainerStatus;
 import io.portafilter.cri.v1.ContainerUser;
 import io.portafilter.cri.v1.LinuxContainerUser;
 import io.portafilter.cri.v1.LinuxPodSandboxStatus;
+import io.portafilter.cri.v1.Mount;
 import io.portafilter.cri.v1.Namespace;
 import io.portafilter.cri.v1.PodSandbox;
 import io.portafilter.cri.v1.PodSandboxConfig;
@@ -21,6 +22,8 @@ import io.portafilter.security.Credentials;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
 import io.portafilter.state.PodState;
+import io.portafilter.state.VolumeImage;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
@@ -113,7 +116,7 @@ final class CriAnswers {
                 .setMessage(record.message())
                 .putAllLabels(config.getLabelsMap())
                 .putAllAnnotations(config.getAnnotationsMap())
-                .addAllMounts(config.getMountsList())
+                .addAllMounts(mounts(config, record))
                 .setLogPath(record.logPath())
                 .setImageId(record.imageId())
                 .setStopSignal(StopSignals.signal(container.spec().stopSignal()));
@@ -123,6 +126,24 @@ final class CriAnswers {
         plan.ifPresent(known -> status.setUser(
                 ContainerUser.newBuilder().setLinux(user(known.security().user()))));
         return status.build();
+    }
+
+    /** As requested; an image with the id that its name had then. */
+    private static List<Mount> mounts(ContainerConfig config, ContainerRecord record) {
+        if (record.volumeImages().isEmpty()) {
+            return config.getMountsList();
+        }
+        return config.getMountsList().stream()
+                .map(mount -> {
+                    VolumeImage image =
+                            record.volumeImages().get(Fields.absolutePath("container_path", mount.getContainerPath()));
+                    return image == null
+                            ? mount
+                            : mount.toBuilder()
+                                    .setImage(mount.getImage().toBuilder().setImageRef(image.id()))
+                                    .build();
+                })
+                .toList();
     }
 
     /** The groups with the primary one, sorted, each once. */

@@ -41,7 +41,8 @@ public record LaunchPreview(Config config, String nodeName) {
                 podSpec,
                 ImageConfig.parse(imageConfig.getBytes(StandardCharsets.UTF_8)),
                 files(),
-                ContainerSources.Of.container(config, places(), CONTAINER).fromNode());
+                ContainerSources.Of.container(config, places(), CONTAINER).fromNode(),
+                (_, _, image) -> List.of(Path.of("/layers-of-" + image.replace('/', '_'))));
         return spec.launch(
                 CONTAINER,
                 new ContainerSpec.Place(

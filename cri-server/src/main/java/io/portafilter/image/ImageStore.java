@@ -28,8 +28,8 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
 /**
- * The images of this node: {@code ROOT/layers}, {@code ROOT/blobs}, {@code ROOT/mount-points} and
- * their records. An image is named by the digest of
+ * The images of this node: {@code ROOT/layers}, {@code ROOT/blobs}, {@code ROOT/mount-points},
+ * {@code ROOT/empty} and their records. An image is named by the digest of
  * its configuration, so that it is one image whichever registry it came from; it has any number of tags and repository
  * digests.
  *
@@ -41,6 +41,8 @@ public final class ImageStore implements AutoCloseable {
     private static final Pattern ID_PREFIX = Pattern.compile("[0-9a-f]{1,64}");
     private static final String SHA256 = "sha256:";
     private static final String MOUNT_POINTS = "mount-points/fs";
+    /** Below images that are mounted as volumes: nothing. */
+    private static final List<String> EMPTY = List.of("empty/upper", "empty/lower");
 
     /** A thousand images as they usually are have some 10 MiB. */
     static final long MOST_RECORD_BYTES = 16 << 20;
@@ -73,6 +75,7 @@ public final class ImageStore implements AutoCloseable {
                     root,
                     root.resolve("layers"),
                     root.resolve("mount-points"),
+                    root.resolve("empty"),
                     root.resolve("blobs"),
                     root.resolve("blobs/partial"))) {
                 if (!Files.isDirectory(directory)) {
@@ -83,6 +86,10 @@ public final class ImageStore implements AutoCloseable {
                 Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
             }
             Path _ = MountPointLayer.ensure(root.resolve(MOUNT_POINTS));
+            for (String empty : EMPTY) {
+                Path directory = Files.createDirectories(root.resolve(empty));
+                Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
+            }
         } catch (IOException e) {
             throw new ImageException(
                     ImageException.Kind.STORAGE,
@@ -165,6 +172,19 @@ public final class ImageStore implements AutoCloseable {
         List<Path> paths = new ArrayList<>();
         image.layerChain().reversed().forEach(id -> paths.add(layers.tree(id)));
         paths.add(root.resolve(MOUNT_POINTS));
+        return paths;
+    }
+
+    /**
+     * The directories of layers that show an image as it is, without the runtime's mount points: uppermost first. Where
+     * there are fewer than two layers, empty directories lie below, for overlay wants two.
+     *
+     * @param chain the chain ids of the layers, lowest first
+     */
+    public List<Path> volumeLayersTopFirst(List<String> chain) {
+        List<Path> paths = new ArrayList<>();
+        chain.reversed().forEach(id -> paths.add(layers.tree(id)));
+        EMPTY.stream().limit(Math.max(0, 2 - paths.size())).map(root::resolve).forEach(paths::add);
         return paths;
     }
 

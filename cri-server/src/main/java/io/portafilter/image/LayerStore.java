@@ -296,7 +296,7 @@ final class LayerStore implements AutoCloseable {
             used.addAll(image.layerChain());
         }
         for (ContainerRecord container : database.containers()) {
-            used.addAll(container.layerIds());
+            used.addAll(container.usedLayers());
         }
         return used;
     }

@@ -2,7 +2,9 @@ package io.portafilter.state;
 
 import io.portafilter.container.LaunchedContainer;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * What is kept of a container. Its launch plan is derived anew from {@code request} and {@code imageConfig}, so that
@@ -14,6 +16,7 @@ import java.util.Optional;
  * @param imageRef {@code repository@sha256:MANIFEST}, or the image id
  * @param imageConfig the OCI image configuration, JSON, as it was when the container was created
  * @param layerIds the chain ids of the lower layers, lowest first; layers stay while a container lists them
+ * @param volumeImages the images mounted as volumes, by their normalised paths in the container; their layers stay too
  * @param logPath the absolute path of the CRI log file; empty for a container without a log
  * @param createdAtNanos nanoseconds since the epoch
  * @param startedAtNanos 0 before the start
@@ -35,6 +38,7 @@ public record ContainerRecord(
         String imageRef,
         Bytes imageConfig,
         List<String> layerIds,
+        Map<String, VolumeImage> volumeImages,
         String logPath,
         long createdAtNanos,
         long startedAtNanos,
@@ -49,6 +53,15 @@ public record ContainerRecord(
 
     public ContainerRecord {
         layerIds = List.copyOf(layerIds);
+        volumeImages = Map.copyOf(volumeImages);
+    }
+
+    /** The chain ids of all layers that stay while this record is there. */
+    public List<String> usedLayers() {
+        return Stream.concat(
+                        layerIds.stream(), volumeImages.values().stream().flatMap(image -> image.layerChain().stream()))
+                .distinct()
+                .toList();
     }
 
     /** The same container with a prepared launch of the boot {@code newBootId}. */
@@ -83,6 +96,7 @@ public record ContainerRecord(
                 imageRef,
                 imageConfig,
                 layerIds,
+                volumeImages,
                 logPath,
                 createdAtNanos,
                 startedAtNanos,
@@ -108,6 +122,7 @@ public record ContainerRecord(
                 imageRef,
                 imageConfig,
                 layerIds,
+                volumeImages,
                 logPath,
                 createdAtNanos,
                 startedAtNanos,
@@ -136,6 +151,7 @@ public record ContainerRecord(
                 imageRef,
                 imageConfig,
                 layerIds,
+                volumeImages,
                 logPath,
                 createdAtNanos,
                 newStartedAtNanos,

@@ -43,9 +43,11 @@ final class Tables implements AutoCloseable {
               id TEXT PRIMARY KEY, diff_id TEXT NOT NULL, size INTEGER NOT NULL, inodes INTEGER NOT NULL)
               WITHOUT ROWID, STRICT""");
 
-    /** What pods and containers may use since it was changed; null while it is as created. */
-    private static final List<String> SINCE_VERSION_1 =
-            List.of("ALTER TABLE pods ADD COLUMN updated BLOB", "ALTER TABLE containers ADD COLUMN updated BLOB");
+    /** What pods and containers may use since it was changed, null while it is as created; the images that are volumes. */
+    private static final List<String> SINCE_VERSION_1 = List.of(
+            "ALTER TABLE pods ADD COLUMN updated BLOB",
+            "ALTER TABLE containers ADD COLUMN updated BLOB",
+            "ALTER TABLE containers ADD COLUMN volume_images TEXT NOT NULL DEFAULT '{}'");
 
     private final PreparedStatement putPod;
     private final PreparedStatement putContainer;
@@ -70,7 +72,7 @@ final class Tables implements AutoCloseable {
     Tables(Connection connection) throws SQLException {
         this.connection = connection;
         putPod = put("pods", 15);
-        putContainer = put("containers", 23);
+        putContainer = put("containers", 24);
         putImage = put("images", 8);
         putLayer = put("layers", 4);
         removePod = remove("pods");
@@ -171,6 +173,7 @@ final class Tables implements AutoCloseable {
         process(row, 20, container.launched().map(LaunchedContainer::init));
         row.setString(22, container.bootId());
         optional(row, 23, container.updated());
+        row.setString(24, JsonText.of(volumeTexts(container)));
         row.executeUpdate();
     }
 
@@ -197,6 +200,7 @@ final class Tables implements AutoCloseable {
                         row.getString(7),
                         configs.computeIfAbsent(Bytes.copyOf(row.getBytes(8)), config -> config),
                         JsonText.list(row.getString(9)),
+                        volumeImages(row.getString(24)),
                         row.getString(10),
                         row.getLong(11),
                         row.getLong(12),
@@ -211,6 +215,18 @@ final class Tables implements AutoCloseable {
             }
         }
         return containers;
+    }
+
+    private static Map<String, String> volumeTexts(ContainerRecord container) {
+        Map<String, String> texts = new HashMap<>();
+        container.volumeImages().forEach((path, image) -> texts.put(path, image.text()));
+        return texts;
+    }
+
+    private static Map<String, VolumeImage> volumeImages(String text) throws IOException {
+        Map<String, VolumeImage> images = new HashMap<>();
+        JsonText.map(text).forEach((path, image) -> images.put(path, VolumeImage.parse(image)));
+        return images;
     }
 
     private void write(ImageRecord image) throws SQLException, IOException {

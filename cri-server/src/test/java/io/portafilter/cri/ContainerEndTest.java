@@ -7,6 +7,7 @@ import io.portafilter.state.Bytes;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -23,6 +24,7 @@ class ContainerEndTest {
                 "sha256:1",
                 Bytes.EMPTY,
                 List.of(),
+                Map.of(),
                 "",
                 100,
                 200,

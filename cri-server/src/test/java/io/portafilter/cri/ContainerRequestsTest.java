@@ -225,7 +225,8 @@ class ContainerRequestsTest {
                         podSpec(_ -> {}),
                         RequestFixture.image("'Cmd':['x']"),
                         new PodFiles(Path.of("/pods/1"), "node-1"),
-                        RequestFixture.sources(_ -> Injection.NONE)))
+                        RequestFixture.sources(_ -> Injection.NONE),
+                        (_, _, _) -> List.of()))
                 .hasMessageContaining("sandbox_config.metadata")
                 .hasMessageContaining("another");
     }
@@ -238,7 +239,8 @@ class ContainerRequestsTest {
         assertThat(mounts.stream().map(MountRequest::containerPath))
                 .containsExactly("/data", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf");
         assertThat(mounts.getFirst().readOnly()).isTrue();
-        assertThat(mounts.getLast().hostPath()).isEqualTo(Path.of("/pods/1/resolv.conf"));
+        assertThat(mounts.getLast().source())
+                .isEqualTo(new MountRequest.Source.HostPath(Path.of("/pods/1/resolv.conf")));
         assertThat(mounts.getLast().readOnly()).isFalse();
     }
 
@@ -248,7 +250,8 @@ class ContainerRequestsTest {
                 spec(b -> mount(b).setContainerPath("/etc//hosts/")).mounts();
         assertThat(mounts.stream().filter(mount -> mount.containerPath().equals("/etc/hosts")))
                 .singleElement()
-                .satisfies(mount -> assertThat(mount.hostPath()).isEqualTo(Path.of("/srv/data")));
+                .satisfies(mount ->
+                        assertThat(mount.source()).isEqualTo(new MountRequest.Source.HostPath(Path.of("/srv/data"))));
     }
 
     @Test
@@ -510,7 +513,8 @@ class ContainerRequestsTest {
                         podSpec(_ -> {}),
                         RequestFixture.image("'Cmd':['x']"),
                         new PodFiles(Path.of("/pods/1"), "node-1"),
-                        sources)
+                        sources,
+                        (_, _, _) -> List.of())
                 .devices()
                 .getFirst()
                 .owner();
@@ -528,7 +532,6 @@ class ContainerRequestsTest {
         refuses(unimplemented, "tty", b -> b.setTty(true));
         refuses(unimplemented, "stdin", b -> b.setStdin(true));
         refuses(unimplemented, "stdin", b -> b.setStdinOnce(true));
-        refuses(unimplemented, "image", b -> mount(b).getImageBuilder().setImage("x"));
         refuses("windows", ContainerConfig.Builder::getWindowsBuilder);
     }
 

@@ -11,6 +11,7 @@ import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.image.ImageConfig;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 
 /** Requests that are right, but for what a test changes. */
@@ -61,7 +62,8 @@ final class RequestFixture {
                 pod,
                 image(image),
                 new PodFiles(Path.of("/pods/1"), "node-1"),
-                sources(_ -> Injection.NONE));
+                sources(_ -> Injection.NONE),
+                (_, path, name) -> List.of(Path.of("/layers/" + name + path)));
     }
 
     static ContainerSources sources(CdiDevices.Source devices) {

@@ -15,6 +15,7 @@ import io.portafilter.state.Change;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
 import io.portafilter.state.ImageRecord;
+import io.portafilter.state.VolumeImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -210,7 +211,32 @@ class ImageStoreTest {
         assertThat(fixture.leftovers()).isEmpty();
     }
 
+    @Test
+    void layersStayWhileAContainerMountsThemAsAVolume() {
+        registry.image("1", BASE);
+        registry.image("volume", tar().file("model", "weights").bytes());
+        ImageRecord image = pull("1");
+        ImageRecord volume = pull("volume");
+        Map<String, VolumeImage> mounted = Map.of("/models", new VolumeImage(volume.id(), volume.layerChain()));
+        fixture.database.commit(new Change.PutContainer(container(image, mounted)));
+
+        fixture.store.remove(volume.id());
+        reopen();
+
+        List<Path> layers = fixture.store.volumeLayersTopFirst(volume.layerChain());
+        assertThat(layers.getFirst().resolve("model")).hasContent("weights");
+        assertThat(layers.getLast()).isEmptyDirectory();
+        fixture.database.commit(new Change.RemoveContainer("c"));
+        fixture.store.removeUnusedLayers(volume.layerChain());
+        assertThat(layers.getFirst()).doesNotExist();
+        assertThat(fixture.database.layers()).hasSameSizeAs(image.layerChain());
+    }
+
     private static ContainerRecord container(ImageRecord image) {
+        return container(image, Map.of());
+    }
+
+    private static ContainerRecord container(ImageRecord image, Map<String, VolumeImage> volumes) {
         return new ContainerRecord(
                 "c",
                 "p",
@@ -221,6 +247,7 @@ class ImageStoreTest {
                 image.id(),
                 image.config(),
                 image.layerChain(),
+                volumes,
                 "",
                 1,
                 0,

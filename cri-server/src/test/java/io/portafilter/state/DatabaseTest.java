@@ -19,6 +19,7 @@ import java.sql.DriverManager;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -101,6 +102,7 @@ class DatabaseTest {
                     "",
                     bytes(""),
                     List.of(),
+                    Map.of(),
                     "",
                     0,
                     0,
@@ -237,14 +239,20 @@ class DatabaseTest {
                 Statement statement = other.createStatement()) {
             statement.executeUpdate("ALTER TABLE pods DROP COLUMN updated");
             statement.executeUpdate("ALTER TABLE containers DROP COLUMN updated");
+            statement.executeUpdate("ALTER TABLE containers DROP COLUMN volume_images");
             statement.executeUpdate("PRAGMA user_version = 1");
         }
         ContainerRecord updated = container("c1", ContainerState.RUNNING).updated(bytes("resources"));
         for (ContainerRecord expected : List.of(container("c1", ContainerState.RUNNING), updated)) {
             try (Database database = Database.open(file())) {
                 assertThat(database.pods()).containsExactly(pod("p1"));
-                assertThat(database.containers()).containsExactly(expected);
-                database.commit(new Change.PutContainer(updated));
+                assertThat(database.containers())
+                        .usingRecursiveFieldByFieldElementComparatorIgnoringFields("volumeImages")
+                        .containsExactly(expected);
+                assertThat(database.container("c1").orElseThrow().volumeImages())
+                        .isEmpty();
+                database.commit(new Change.PutContainer(
+                        database.container("c1").orElseThrow().updated(bytes("resources"))));
             }
         }
     }

@@ -47,6 +47,9 @@ final class StateFixture {
                 "host/repo@sha256:bb",
                 bytes("{}"),
                 List.of("sha256:l1", "sha256:l2"),
+                Map.of(
+                        "/models", new VolumeImage("sha256:m1", List.of("sha256:l1", "sha256:l3")),
+                        "/a \"path\"", new VolumeImage("sha256:m2", List.of())),
                 "/logs/0.log",
                 1000,
                 state == ContainerState.CREATED ? 0 : 2000,

@@ -72,7 +72,6 @@ record ExpectedDifference(String name, Pattern asked, Pattern key, Pattern value
                     "ro,relatime (tmpfs .*)",
                     "rw,relatime \\1"),
             of("recursive-read-only", "read-only with all below it", "try write below .*", "1 .*Read-only.*", "0"),
-            of("image-volumes", "the image's configuration|environment over the image's", "mount /data", NONE, ANY),
             // files and environment
             of("empty-dns", "empty DNS", "(content|file) /etc/resolv.conf", "|regular empty file .*", ANY),
             of("home", "volumes of files, by links, and absent ones", "env HOME", "/root", "|/"),

@@ -14,6 +14,7 @@ import io.portafilter.cri.v1.Signal;
 import io.portafilter.cri.v1.SupplementalGroupsPolicy;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -72,7 +73,27 @@ final class PeerCases {
         images.put("user by name", plain.withConfig("\"User\":\"app\""));
         images.put("user and group", plain.withConfig("\"User\":\"1000:audio\""));
         images.put("unknown user", plain.withConfig("\"User\":\"4242\""));
+        images.put("declared volumes", declared(plain));
         return Map.copyOf(images);
+    }
+
+    /** With volumes that it has, that it has not, and that it reaches by a link or without a slash. */
+    private static TestImage declared(TestImage plain) {
+        byte[] content = "of the image\n".getBytes(StandardCharsets.UTF_8);
+        return plain.plus(new TarWriter()
+                        .directory("volume-full", 0750, 1000, 2001)
+                        .file("volume-full/file", 0640, 1000, 2001, content)
+                        .directory("volume-full/below")
+                        .file("volume-full/below/deep", "deep\n")
+                        .symlink("volume-full/link", "/etc/passwd")
+                        .fifo("volume-full/fifo")
+                        .directory("real")
+                        .file("real/file", "real\n")
+                        .symlink("volume-link", "/real")
+                        .directory("volume-relative")
+                        .finish())
+                .withConfig("\"Volumes\":{\"/volume-full\":{},\"/volume-new/deeper\":{},\"/volume-link\":{},"
+                        + "\"volume-relative/\":{}}");
     }
 
     /** Makes what {@link #all} mounts. */
@@ -265,6 +286,17 @@ final class PeerCases {
                         "working directory that is not there",
                         c -> c.workingDirectory("/new/directory").runAsUser(1000)),
                 image("many layers", "many layers", c -> {}),
+                image("volumes that the image declares", "declared volumes", c -> {}),
+                image(
+                        "volumes over those that the image declares",
+                        "declared volumes",
+                        c -> c.mount(volumes.resolve("plain"), "/volume-full")
+                                .readOnlyMount(volumes.resolve("nested"), "/volume-relative/below")
+                                .runAsUser(1000)),
+                image(
+                        "volumes that the image declares with a read-only root",
+                        "declared volumes",
+                        c -> c.security(s -> s.setReadonlyRootfs(true))),
                 container("standard input", c -> c.configure(config -> config.setStdin(true))),
                 container(
                         "a terminal",

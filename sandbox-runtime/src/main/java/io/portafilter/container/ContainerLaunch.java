@@ -26,10 +26,8 @@ import io.portafilter.rootfs.LayerStack;
 import io.portafilter.rootfs.MountPoints;
 import io.portafilter.rootfs.RootPath;
 import io.portafilter.rootfs.VolumeMount;
-import io.portafilter.rootfs.VolumeOptions;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.ImageAccounts;
-import io.portafilter.security.VolumeIds;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -163,8 +161,10 @@ public final class ContainerLaunch implements AutoCloseable {
             descriptors.give(Slot.Role.ROOT, root);
             ImageAccounts accounts = accounts(root);
             save(accounts, asked.stateDirectory());
+            ContainerRequest settled =
+                    asked.with(DeclaredVolumes.settle(asked.mounts(), path -> MountPoints.resolve(root, path)));
             ContainerPlan decided =
-                    ContainerPlan.of(asked, accounts, host.facts().joining(made.cgroup()));
+                    ContainerPlan.of(settled, accounts, host.facts().joining(made.cgroup()));
             if (decided.mountsCgroups()) {
                 mountCgroups(decided, made.cgroup(), rootUid, rootGid, descriptors);
             }
@@ -178,8 +178,8 @@ public final class ContainerLaunch implements AutoCloseable {
             MountPoints points = new MountPoints(root, rootUid, rootGid);
             undo.add(points::close);
             undo.add(points::removeMade);
-            ContainerPlan plan =
-                    decided.withTargets(prepareMounts(host, decided, points, podMonitor, devices, descriptors, undo));
+            VolumeSite site = new VolumeSite(host, root, ids, podMonitor, asked.writableDirectory(), rootUid, rootGid);
+            ContainerPlan plan = decided.withTargets(prepareMounts(decided, points, site, devices, descriptors, undo));
             points.ensureDirectory(plan.workingDirectory());
             if (plan.security().readOnlyRootfs()) {
                 DetachedMount.setReadOnly(root);
@@ -363,10 +363,9 @@ public final class ContainerLaunch implements AutoCloseable {
     /** Opens what is to be mounted and finds the places for it, before anything is attached. */
     @SuppressWarnings("MustBeClosedChecker") // the descriptors own them
     private static List<String> prepareMounts(
-            Host host,
             ContainerPlan plan,
             MountPoints points,
-            Monitor pod,
+            VolumeSite site,
             Fd devices,
             Descriptors descriptors,
             Rollback undo) {
@@ -383,7 +382,7 @@ public final class ContainerLaunch implements AutoCloseable {
                         case MountPlan.CgroupView(String target, int index) ->
                             points.addTree(target, descriptors.at(Slot.of(Slot.Role.CGROUP_VIEW, index)));
                         case MountPlan.Prepared(String target, int index) -> {
-                            VolumeMount volume = open(plan, plan.prepared().get(index), pod, host);
+                            VolumeMount volume = site.open(plan.prepared().get(index));
                             undo.add(volume::removeCreated);
                             descriptors.give(Slot.of(Slot.Role.MOUNT, index), volume.mount());
                             yield points.addVolume(target, volume);
@@ -414,33 +413,6 @@ public final class ContainerLaunch implements AutoCloseable {
 
     private static String own(MountPoints points, String target) {
         return target.equals("/proc") ? target : points.addOwn(target);
-    }
-
-    @MustBeClosed
-    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
-    private static VolumeMount open(ContainerPlan plan, MountRequest mount, Monitor pod, Host host) {
-        VolumeOptions options = new VolumeOptions(
-                mount.readOnly(),
-                mount.recursiveReadOnly(),
-                mount.propagation(),
-                mount.restrictions().contains(MountRequest.Restriction.NOSUID),
-                mount.restrictions().contains(MountRequest.Restriction.NODEV),
-                mount.restrictions().contains(MountRequest.Restriction.NOEXEC),
-                mount.alone(),
-                mount.mustExist());
-        if (mount.ids().isEmpty()) {
-            return VolumeMount.open(mount.hostPath(), options, Optional.empty());
-        }
-        if (mount.ids().equals(plan.ids().map(VolumeIds::of))) {
-            try (Fd userNamespace = pod.podNamespace("user")) {
-                return VolumeMount.open(mount.hostPath(), options, Optional.of(userNamespace));
-            }
-        }
-        // the mount keeps the mapping when the namespace has gone
-        try (HeldUserNamespace own =
-                HeldUserNamespace.open(host.launcher(), mount.ids().get())) {
-            return VolumeMount.open(mount.hostPath(), options, Optional.of(own.descriptor()));
-        }
     }
 
     /** The program's own, so that it may open /dev/stdout again ({@code pipe(7)}). */

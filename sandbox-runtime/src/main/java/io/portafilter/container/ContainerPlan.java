@@ -8,7 +8,6 @@ import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RELATIME;
 import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
 
 import io.portafilter.launch.LaunchProgram;
-import io.portafilter.rootfs.MountPoints;
 import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.ImageAccounts;
@@ -17,7 +16,6 @@ import io.portafilter.security.SecurityRefusal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -98,9 +96,7 @@ public record ContainerPlan(
         List<String> environment = withHome(asked.environment(), security.user().home());
         requireExecutable(asked.arguments(), environment);
         boolean cgroupNamespace = facts.bornInCgroup() && !security.privileged();
-        List<MountRequest> volumes = asked.mounts().stream()
-                .sorted(Comparator.comparing(MountRequest::containerPath, MountPoints.ORDER))
-                .toList();
+        List<MountRequest> volumes = DeclaredVolumes.ordered(asked.mounts());
         MountList list = mounts(asked, security, volumes, facts);
         return new ContainerPlan(
                 monitorName(asked.name()),

@@ -54,4 +54,27 @@ public record ContainerRequest(
         devices = List.copyOf(devices);
         lowerLayersTopFirst = List.copyOf(lowerLayersTopFirst);
     }
+
+    /** The same container with other volumes. */
+    ContainerRequest with(List<MountRequest> otherMounts) {
+        return new ContainerRequest(
+                id,
+                podId,
+                name,
+                arguments,
+                environment,
+                workingDirectory,
+                pidMode,
+                hostNetwork,
+                hostIpc,
+                security,
+                otherMounts,
+                devices,
+                lowerLayersTopFirst,
+                writableDirectory,
+                stateDirectory,
+                cgroupPath,
+                limits,
+                oomScoreAdj);
+    }
 }

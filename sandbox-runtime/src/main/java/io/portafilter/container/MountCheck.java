@@ -140,7 +140,12 @@ final class MountCheck {
         if (asked.readOnly()) {
             same("read-only " + target, true, found.isReadOnly());
         }
-        same("idmapped " + target, asked.ids().isPresent(), found.options().contains("idmapped"));
+        // an image's layers are mapped below the overlay, which is not
+        boolean mapped = asked.ids().isPresent() && asked.source() instanceof MountRequest.Source.HostPath;
+        if (asked.source() instanceof MountRequest.Source.Image) {
+            same("nodev " + target, true, found.options().contains("nodev"));
+        }
+        same("idmapped " + target, mapped, found.options().contains("idmapped"));
         restrictions(asked, found);
         for (MountInfo mount : mounts) {
             if (mount.parentId() == found.id() && isBelow(mount.mountPoint(), found.mountPoint())) {

@@ -3,6 +3,7 @@ package io.portafilter.container;
 import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.VolumeIds;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -11,18 +12,18 @@ import java.util.Set;
  * A volume of a container.
  *
  * @param containerPath absolute path inside
- * @param hostPath what to mount there; links are resolved on the host
+ * @param source what to mount there
  * @param readOnly the mount itself is read-only
  * @param recursiveReadOnly so are the mounts below it
  * @param propagation whether later mounts pass in or out
- * @param ids whose the owners on the disk are; absent: they are the host's ids
+ * @param ids whose the owners on the disk are; absent: they are the host's ids, and those of an image the pod's
  * @param restrictions what is not allowed in it and in the mounts below it
  * @param alone mounts below it are left out
  * @param mustExist a missing source is an error; else it becomes a directory
  */
 public record MountRequest(
         String containerPath,
-        Path hostPath,
+        Source source,
         boolean readOnly,
         boolean recursiveReadOnly,
         Propagation propagation,
@@ -30,6 +31,32 @@ public record MountRequest(
         Set<Restriction> restrictions,
         boolean alone,
         boolean mustExist) {
+
+    /** What a volume is made of. */
+    public sealed interface Source {
+        /** A path of the host; links are resolved there. */
+        record HostPath(Path path) implements Source {}
+
+        /**
+         * An image, which nobody can write to; its owners are mapped as those of the root file system are.
+         *
+         * @param layersTopFirst its unpacked layers
+         * @param subPath of the directory in it that is mounted; empty for all of it
+         */
+        record Image(List<Path> layersTopFirst, String subPath) implements Source {
+            public Image {
+                layersTopFirst = List.copyOf(layersTopFirst);
+            }
+        }
+
+        /**
+         * A directory of the container's own, which begins with what its image has at the place: the image's
+         * configuration declares it ({@code Volumes}).
+         *
+         * @param number tells those of one container apart
+         */
+        record Declared(int number) implements Source {}
+    }
 
     /** A flag of a mount ({@code mount(8)}). */
     public enum Restriction {
@@ -55,7 +82,7 @@ public record MountRequest(
             String containerPath, Path hostPath, boolean readOnly, boolean recursiveReadOnly, Propagation propagation) {
         this(
                 containerPath,
-                hostPath,
+                new Source.HostPath(hostPath),
                 readOnly,
                 recursiveReadOnly,
                 propagation,
@@ -63,5 +90,28 @@ public record MountRequest(
                 Set.of(),
                 false,
                 false);
+    }
+
+    /** A volume that the image declares. */
+    public static MountRequest declared(String containerPath, int number) {
+        return new MountRequest(
+                containerPath,
+                new Source.Declared(number),
+                false,
+                false,
+                Propagation.PRIVATE,
+                Optional.empty(),
+                Set.of(),
+                false,
+                true);
+    }
+
+    boolean isDeclared() {
+        return source instanceof Source.Declared;
+    }
+
+    MountRequest at(String otherPath) {
+        return new MountRequest(
+                otherPath, source, readOnly, recursiveReadOnly, propagation, ids, restrictions, alone, mustExist);
     }
 }

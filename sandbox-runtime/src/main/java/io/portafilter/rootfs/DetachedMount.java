@@ -31,8 +31,8 @@ public final class DetachedMount {
             return OverlayMount.of(layers, userNamespace);
         } catch (KernelException e) {
             throw new MountRefusal(
-                    "overlay of " + layers.lowerTopFirst().size() + " layers, changes in " + layers.upper() + ": "
-                            + e.getMessage() + "; overlayfs gives the reason in the kernel's log (dmesg)",
+                    "overlay of " + layers.description() + ": " + e.getMessage()
+                            + "; overlayfs gives the reason in the kernel's log (dmesg)",
                     e);
         }
     }

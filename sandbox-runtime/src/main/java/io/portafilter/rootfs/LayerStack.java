@@ -11,15 +11,23 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The directories that an overlay is made of (kernel documentation: filesystems/overlayfs).
  *
  * @param lowerTopFirst the unpacked layers, at least one; the first hides those behind it
- * @param upper where the container's changes go
- * @param work the kernel's own, empty, in the same file system as {@code upper}
+ * @param writable where changes go; empty for an overlay that nobody can write to, whatever its mount says
  */
-public record LayerStack(List<Path> lowerTopFirst, Path upper, Path work) {
+public record LayerStack(List<Path> lowerTopFirst, Optional<Writable> writable) {
+    /**
+     * The directories behind what is written.
+     *
+     * @param upper where the container's changes go
+     * @param work the kernel's own, empty, in the same file system as {@code upper}
+     */
+    public record Writable(Path upper, Path work) {}
+
     /** The kernel's {@code OVL_MAX_STACK}. */
     private static final int MAX_LOWER_LAYERS = 500;
 
@@ -31,6 +39,22 @@ public record LayerStack(List<Path> lowerTopFirst, Path upper, Path work) {
             throw new MountRefusal("an overlay of " + lowerTopFirst.size() + " lower layers: 1 to " + MAX_LOWER_LAYERS
                     + " were expected");
         }
+    }
+
+    /** Layers with a place for changes. */
+    public LayerStack(List<Path> lowerTopFirst, Path upper, Path work) {
+        this(lowerTopFirst, Optional.of(new Writable(upper, work)));
+    }
+
+    /** Layers that stay as they are: at least two, for overlay takes no single one without a place for changes. */
+    public static LayerStack readOnly(List<Path> lowerTopFirst) {
+        return new LayerStack(lowerTopFirst, Optional.empty());
+    }
+
+    /** What an error says of them. */
+    String description() {
+        return lowerTopFirst.size() + " layers"
+                + writable.map(place -> ", changes in " + place.upper()).orElse("");
     }
 
     /**

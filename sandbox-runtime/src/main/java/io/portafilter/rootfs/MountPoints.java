@@ -69,6 +69,17 @@ public final class MountPoints implements AutoCloseable {
         mounts.put("/proc", new Walk.Tree(Optional.empty()));
     }
 
+    /**
+     * Where a path leads to in a root file system on which nothing is mounted, as a path without links; nothing is made.
+     * What is not there is taken by its name.
+     */
+    public static String resolve(Fd root, String path) {
+        try (Walk walk = new Walk(root, Map.of(), Optional.empty(), path)) {
+            walk.toThe(Walk.Kind.DIRECTORY);
+            return walk.path();
+        }
+    }
+
     private void requireRealDirectory(String name) {
         try {
             FileStatus status = Kernel.statx(root, name, AT_SYMLINK_NOFOLLOW);
@@ -113,7 +124,7 @@ public final class MountPoints implements AutoCloseable {
 
     /** A directory that a process will begin in, made where it is missing and ours to make. */
     public void ensureDirectory(String path) {
-        try (Walk walk = new Walk(root, mounts, creation, path)) {
+        try (Walk walk = new Walk(root, mounts, Optional.of(creation), path)) {
             try {
                 walk.toThe(Walk.Kind.DIRECTORY);
             } finally {
@@ -132,7 +143,7 @@ public final class MountPoints implements AutoCloseable {
     }
 
     private String walk(String target, Walk.Kind kind) {
-        try (Walk walk = new Walk(root, mounts, creation, target)) {
+        try (Walk walk = new Walk(root, mounts, Optional.of(creation), target)) {
             try {
                 walk.toThe(kind);
             } finally {

@@ -10,7 +10,7 @@ public final class MountRefusal extends RuntimeException {
     @Serial
     private static final long serialVersionUID = 1L;
 
-    MountRefusal(String message) {
+    public MountRefusal(String message) {
         super(message);
     }
 

@@ -15,6 +15,7 @@ import io.portafilter.linux.MountAttributes;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
@@ -24,7 +25,7 @@ import java.util.stream.Collectors;
  */
 final class OpenLayers implements AutoCloseable {
     private final List<Fd> lower = new ArrayList<>();
-    private final List<Fd> others = new ArrayList<>();
+    private final List<Fd> writable = new ArrayList<>();
 
     private OpenLayers() {}
 
@@ -34,8 +35,10 @@ final class OpenLayers implements AutoCloseable {
     static OpenLayers of(LayerStack layers, Optional<Fd> userNamespace) {
         OpenLayers open = new OpenLayers();
         try {
-            open.others.add(directory(layers.upper()));
-            open.others.add(directory(layers.work()));
+            if (layers.writable().isPresent()) {
+                open.writable.add(directory(layers.writable().get().upper()));
+                open.writable.add(directory(layers.writable().get().work()));
+            }
             for (Path layer : layers.lowerTopFirst()) {
                 open.lower.add(userNamespace.isPresent() ? mapped(layer, userNamespace.get()) : directory(layer));
             }
@@ -46,12 +49,13 @@ final class OpenLayers implements AutoCloseable {
         }
     }
 
-    Fd upper() {
-        return others.getFirst();
-    }
-
-    Fd work() {
-        return others.getLast();
+    /** Options of overlay that name the place for changes; none for one that has none. */
+    Map<String, String> writableOptions() {
+        return writable.isEmpty()
+                ? Map.of()
+                : Map.of(
+                        "upperdir", writable.getFirst().path(),
+                        "workdir", writable.getLast().path());
     }
 
     List<Fd> lower() {
@@ -97,6 +101,6 @@ final class OpenLayers implements AutoCloseable {
     @Override
     public void close() {
         lower.forEach(Fd::close);
-        others.forEach(Fd::close);
+        writable.forEach(Fd::close);
     }
 }

@@ -12,8 +12,10 @@ import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.OwnThread;
-import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /** The ways to a detached overlay on kernels of different age; which one works is found by trying. */
 final class OverlayMount {
@@ -94,50 +96,74 @@ final class OverlayMount {
     @SuppressWarnings("MustBeClosedChecker") // the thread hands it to the caller
     private static Fd inOwnNamespace(LayerStack layers, Optional<Fd> userNamespace, boolean lowerdirPlus) {
         return OwnThread.call("overlay", () -> {
-            Kernel.unshare(CLONE_NEWNS);
-            Kernel.mount("none", "/", "", MS_REC | MS_PRIVATE, "");
-            try (OpenLayers open = OpenLayers.of(layers, userNamespace)) {
-                if (userNamespace.isPresent()) {
-                    open.attachLower();
-                }
-                if (lowerdirPlus) {
-                    return oneByOne(open);
-                }
-                return open.lower().size() > MAX_LAYERS_IN_A_STRING
-                        ? byMountCall(open, layers.work())
-                        : inOneString(open);
-            }
+            enterOwnNamespace();
+            return here(layers, userNamespace, lowerdirPlus);
         });
+    }
+
+    /** Gives the calling thread, an {@link OwnThread}, a mount namespace that nothing passes in or out of. */
+    static void enterOwnNamespace() {
+        Kernel.unshare(CLONE_NEWNS);
+        Kernel.mount("none", "/", "", MS_REC | MS_PRIVATE, "");
+    }
+
+    /** In a mount namespace of the calling thread's own ({@link #enterOwnNamespace}). */
+    @MustBeClosed
+    static Fd here(LayerStack layers, Optional<Fd> userNamespace, boolean lowerdirPlus) {
+        try (OpenLayers open = OpenLayers.of(layers, userNamespace)) {
+            if (userNamespace.isPresent()) {
+                open.attachLower();
+            }
+            if (lowerdirPlus) {
+                return oneByOne(open);
+            }
+            return open.lower().size() > MAX_LAYERS_IN_A_STRING ? byMountCall(open, layers) : inOneString(open);
+        }
     }
 
     /** mount(2) takes a page of options. Nobody else sees where it mounts, and a detached copy lives on. */
     @MustBeClosed
-    private static Fd byMountCall(OpenLayers open, Path target) {
+    private static Fd byMountCall(OpenLayers open, LayerStack layers) {
+        String target = layers.writable()
+                .map(LayerStack.Writable::work)
+                .orElse(layers.lowerTopFirst().getFirst())
+                .toString();
+        StringBuilder options = new StringBuilder("lowerdir=" + open.numbers());
+        options(open)
+                .forEach((key, value) ->
+                        options.append(',').append(key).append('=').append(value));
+        if (layers.writable().isPresent()) {
+            options.append(",volatile");
+        }
         Kernel.chdir("/proc/self/fd");
-        String options =
-                "lowerdir=" + open.numbers() + ",upperdir=" + open.upper().path() + ",workdir="
-                        + open.work().path() + ",index=off,metacopy=off,redirect_dir=nofollow,volatile";
-        Kernel.mount("overlay", target.toString(), "overlay", 0, options);
-        return Kernel.openTree(Fd.CWD, target.toString(), OPEN_TREE_CLONE);
+        Kernel.mount("overlay", target, "overlay", 0, options.toString());
+        return Kernel.openTree(Fd.CWD, target, OPEN_TREE_CLONE);
     }
 
     /**
      * What distributions set differently is fixed: no index (it would refuse directories that an earlier mount of the
      * same container used), and nothing is followed that a layer's extended attributes name (metacopy, redirect), for
      * layers come from strangers.
-     *
-     * <p>Volatile (Linux 5.10): otherwise each unmount, so the end of each container, would write all dirty pages of the
+     */
+    private static Map<String, String> options(OpenLayers open) {
+        Map<String, String> options = new LinkedHashMap<>(new TreeMap<>(open.writableOptions()));
+        options.put("index", "off");
+        options.put("metacopy", "off");
+        options.put("redirect_dir", "nofollow");
+        return options;
+    }
+
+    /**
+     * Volatile (Linux 5.10): otherwise each unmount, so the end of each container, would write all dirty pages of the
      * whole file system to the disk. What fsync(2) in the container promises is thereby lost in a power cut; but no
      * container outlives one, and its writable layer is removed with it.
      */
     @MustBeClosed
     private static Fd create(Fd context, OpenLayers open) {
-        Kernel.fsconfigString(context, "upperdir", open.upper().path());
-        Kernel.fsconfigString(context, "workdir", open.work().path());
-        Kernel.fsconfigString(context, "index", "off");
-        Kernel.fsconfigString(context, "metacopy", "off");
-        Kernel.fsconfigString(context, "redirect_dir", "nofollow");
-        Kernel.fsconfigFlag(context, "volatile");
+        options(open).forEach((key, value) -> Kernel.fsconfigString(context, key, value));
+        if (!open.writableOptions().isEmpty()) {
+            Kernel.fsconfigFlag(context, "volatile");
+        }
         Kernel.fsconfigString(context, "source", "overlay");
         Kernel.fsconfigCreate(context);
         return Kernel.fsmount(context, 0);

@@ -113,7 +113,7 @@ public final class RootPath {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // a second descriptor, which is the caller's
     private static Fd ensure(Fd root, String path, Walk.Creation creation, Walk.Kind kind) {
-        try (Walk walk = new Walk(root, Map.of(), creation, path)) {
+        try (Walk walk = new Walk(root, Map.of(), Optional.of(creation), path)) {
             walk.toThe(kind);
             if (walk.isDirectory() != (kind == Walk.Kind.DIRECTORY)) {
                 throw new MountRefusal("path " + path + " in the container is "

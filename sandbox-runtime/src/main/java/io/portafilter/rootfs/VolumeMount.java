@@ -76,6 +76,22 @@ public final class VolumeMount implements AutoCloseable {
         }
     }
 
+    /**
+     * The files of an image, read-only and without device nodes.
+     *
+     * @param layersTopFirst its unpacked layers
+     * @param subPath a relative path to the directory in it that is mounted; empty for all
+     * @param options only the attributes are used: nothing is ever mounted below
+     * @param userNamespace maps the owners of all files; it stays the caller's
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // owned by the result
+    public static VolumeMount ofImage(
+            List<Path> layersTopFirst, String subPath, VolumeOptions options, Optional<Fd> userNamespace) {
+        return new VolumeMount(
+                ImageMount.open(layersTopFirst, subPath, options, userNamespace), true, new ArrayList<>());
+    }
+
     /** The detached mount, until this object is closed. */
     public Fd mount() {
         return mount;

@@ -62,7 +62,7 @@ final class Walk implements AutoCloseable {
     private record Step(String name, Optional<Fd> opened, boolean isDirectory, boolean inVolume) {}
 
     private final Map<String, Tree> mounts;
-    private final Creation creation;
+    private final Optional<Creation> creation;
     private final String asked;
     private final List<Step> steps = new ArrayList<>();
     private final List<Made> made = new ArrayList<>();
@@ -71,10 +71,11 @@ final class Walk implements AutoCloseable {
 
     /**
      * @param mounts what will be mounted, by path from the root without links
+     * @param creation empty to make nothing: what is missing, and all below it, is taken by its name
      */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // a step owns its descriptor
-    Walk(Fd root, Map<String, Tree> mounts, Creation creation, String path) {
+    Walk(Fd root, Map<String, Tree> mounts, Optional<Creation> creation, String path) {
         if (path.length() > MAX_PATH_LENGTH || path.indexOf('\0') >= 0 || !path.startsWith("/")) {
             throw new MountRefusal("path \"" + path + "\" in the container: an absolute path of at most "
                     + MAX_PATH_LENGTH + " characters was expected");
@@ -152,7 +153,12 @@ final class Walk implements AutoCloseable {
 
     @SuppressWarnings("MustBeClosedChecker") // a step owns it, or it is closed here
     private void step(String name, Kind kind, Fd directory, boolean inVolume) {
-        Fd next = openOrMake(name, kind, directory, inVolume);
+        Optional<Fd> found = openOrMake(name, kind, directory, inVolume);
+        if (found.isEmpty()) {
+            steps.add(new Step(name, Optional.empty(), true, inVolume));
+            return;
+        }
+        Fd next = found.get();
         boolean kept = false;
         try {
             FileStatus status = Kernel.fstat(next);
@@ -198,18 +204,21 @@ final class Walk implements AutoCloseable {
         }
     }
 
-    @MustBeClosed
-    private Fd openOrMake(String name, Kind kind, Fd directory, boolean inVolume) {
+    @SuppressWarnings("MustBeClosedChecker") // the caller closes it
+    private Optional<Fd> openOrMake(String name, Kind kind, Fd directory, boolean inVolume) {
         while (true) {
             try {
-                return Kernel.openat(directory, name, O_PATH | O_NOFOLLOW);
+                return Optional.of(Kernel.openat(directory, name, O_PATH | O_NOFOLLOW));
             } catch (KernelException e) {
                 if (!e.is(Errno.ENOENT)) {
                     throw refused(name, e);
                 }
             }
+            if (creation.isEmpty()) {
+                return Optional.empty();
+            }
             try {
-                make(name, kind, directory, inVolume);
+                make(creation.get(), name, kind, directory, inVolume);
             } catch (KernelException e) {
                 // EEXIST: somebody else made it, we look at what it is
                 if (!e.is(Errno.EEXIST)) {
@@ -224,13 +233,13 @@ final class Walk implements AutoCloseable {
      * which must not be given away.
      */
     @SuppressWarnings("MustBeClosedChecker") // the list owns it
-    private void make(String name, Kind kind, Fd directory, boolean inVolume) {
+    private void make(Creation creation, String name, Kind kind, Fd directory, boolean inVolume) {
         switch (kind) {
             case DIRECTORY -> {
                 Kernel.mkdirat(directory, name, creation.directoryMode);
                 if (!inVolume) {
                     try (Fd opened = Kernel.openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
-                        give(opened, creation.directoryMode);
+                        give(opened, creation, creation.directoryMode);
                     }
                 }
             }
@@ -238,7 +247,7 @@ final class Walk implements AutoCloseable {
                 int flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
                 try (Fd opened = Kernel.openat(directory, name, flags, creation.fileMode)) {
                     if (!inVolume) {
-                        give(opened, creation.fileMode);
+                        give(opened, creation, creation.fileMode);
                     }
                 }
             }
@@ -248,7 +257,7 @@ final class Walk implements AutoCloseable {
         }
     }
 
-    private void give(Fd opened, int mode) {
+    private static void give(Fd opened, Creation creation, int mode) {
         Kernel.fchown(opened, (int) creation.uid, (int) creation.gid);
         Kernel.fchmod(opened, mode); // making it obeyed our umask
     }

@@ -104,6 +104,23 @@ class MountPointsTest {
     }
 
     @Test
+    void tellsWhereAPathLeadsToAndMakesNothing() throws IOException {
+        Files.createDirectories(image.resolve("real/sub"));
+        Files.createSymbolicLink(image.resolve("link"), Path.of("/real"));
+        Files.createSymbolicLink(image.resolve("above"), Path.of("../../../../etc"));
+        Files.createSymbolicLink(image.resolve("root"), Path.of("/"));
+        Files.createSymbolicLink(image.resolve("loop"), Path.of("loop"));
+
+        assertThat(MountPoints.resolve(root, "/link/sub")).isEqualTo("/real/sub");
+        assertThat(MountPoints.resolve(root, "/link/new/er")).isEqualTo("/real/new/er");
+        assertThat(MountPoints.resolve(root, "/above/passwd")).isEqualTo("/etc/passwd");
+        assertThat(MountPoints.resolve(root, "/root")).isEqualTo("/");
+        assertThat(image.resolve("etc")).doesNotExist();
+        assertThat(image.resolve("real/new")).doesNotExist();
+        assertThatThrownBy(() -> MountPoints.resolve(root, "/loop")).hasMessageContaining("more than 40 links");
+    }
+
+    @Test
     void aLinkToTheHostsEtcBecomesTheImagesEtc() throws IOException {
         Files.createSymbolicLink(image.resolve("data"), Path.of("/etc"));
 

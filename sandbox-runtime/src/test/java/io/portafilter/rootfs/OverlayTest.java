@@ -50,7 +50,7 @@ class OverlayTest {
             Files.writeString(in(root, "who"), "changed");
         }
 
-        assertThat(layers.upper().resolve("who")).hasContent("changed");
+        assertThat(upper(layers).resolve("who")).hasContent("changed");
         assertThat(layers.lowerTopFirst().getFirst().resolve("who")).hasContent("layer 1");
     }
 
@@ -70,7 +70,7 @@ class OverlayTest {
             Files.writeString(in(root, "only-2"), "changed");
         }
 
-        assertThat(uid(layers.upper().resolve("only-2"))).isEqualTo(FIRST_HOST_ID + 33);
+        assertThat(uid(upper(layers).resolve("only-2"))).isEqualTo(FIRST_HOST_ID + 33);
         assertThat(uid(lower.get(1).resolve("only-2"))).isEqualTo(33);
     }
 
@@ -104,7 +104,7 @@ class OverlayTest {
         }
 
         assertThat(lower.getFirst().resolve("only-1")).exists();
-        assertThat(Files.getAttribute(layers.upper().resolve("only-1"), "unix:rdev"))
+        assertThat(Files.getAttribute(upper(layers).resolve("only-1"), "unix:rdev"))
                 .isEqualTo(0L);
     }
 
@@ -178,14 +178,14 @@ class OverlayTest {
     void namesTheDirectoriesAndTheCallWhenTheyDoNotFit() throws IOException {
         LayerStack layers = stack(directory, layers(directory, 1), 0);
         LayerStack nested = new LayerStack(
-                layers.lowerTopFirst(), layers.upper(), layers.upper().resolve("work"));
-        Files.createDirectory(nested.work());
+                layers.lowerTopFirst(), upper(layers), upper(layers).resolve("work"));
+        Files.createDirectory(upper(layers).resolve("work"));
 
         assertThatThrownBy(() -> openAndClose(nested))
                 .isInstanceOf(MountRefusal.class)
                 .hasMessageContaining("FSCONFIG_CMD_CREATE")
                 .hasMessageContaining("EINVAL")
-                .hasMessageContaining(layers.upper().toString());
+                .hasMessageContaining(upper(layers).toString());
     }
 
     /** Without the option the end of each container writes all dirty pages of the disk, whoever dirtied them. */
@@ -194,6 +194,10 @@ class OverlayTest {
         try (Fd root = DetachedMount.overlay(stack(directory, layers(directory, 1), 0), Optional.empty())) {
             assertThat(RootfsFixture.optionsOf(root)).contains("volatile").contains("redirect_dir=nofollow");
         }
+    }
+
+    private static Path upper(LayerStack layers) {
+        return layers.writable().orElseThrow().upper();
     }
 
     private static void openAndClose(LayerStack layers) {
