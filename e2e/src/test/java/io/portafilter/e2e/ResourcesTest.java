@@ -324,6 +324,6 @@ class ResourcesTest {
                     .isEqualTo(Status.Code.ALREADY_EXISTS);
         }
         container.start();
-        assertThat(shares(container)).isEqualTo(version2() ? "27" : "700");
+        assertThat(shares(container)).isEqualTo(version2() ? "75" : "700");
     }
 }
