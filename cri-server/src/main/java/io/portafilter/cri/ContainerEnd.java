@@ -1,7 +1,6 @@
 package io.portafilter.cri;
 
 import io.portafilter.cgroup.Cgroup;
-import io.portafilter.cgroup.OomCount;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ExitRecord;
 import io.portafilter.container.Monitor;
@@ -122,9 +121,12 @@ final class ContainerEnd {
                         + ended.exitCode() + " reason=" + ended.reason());
     }
 
-    /** The cgroup may be gone; then it is what was seen before. */
+    /** The cgroup may be gone; then it is what was seen before. Where we killed, another's kill must not count as its own. */
     private static long oomKills(LiveContainer container, Cgroup cgroup) {
-        long seen = container.oom().map(OomCount::kills).orElse(0L);
+        long seen = container
+                .oom()
+                .map(count -> container.killedByUs() ? count.kills() : count.killsOrAbove())
+                .orElse(0L);
         return Math.max(seen, cgroup.oomKills());
     }
 

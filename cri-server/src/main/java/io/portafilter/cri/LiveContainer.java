@@ -135,6 +135,10 @@ final class LiveContainer {
         }
     }
 
+    boolean killedByUs() {
+        return killed.get();
+    }
+
     /** How many of its processes had been killed for want of memory before we killed it; 0 if we did not. */
     long oomKillsBeforeOurs() {
         return oomKillsBeforeOurs;
