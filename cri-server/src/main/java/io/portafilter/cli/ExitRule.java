@@ -29,7 +29,7 @@ final class ExitRule {
     /** What a launch that failed means, by the sentence that tells its step: 127, 126, or 125. */
     static int ofFailedStart(String sentence) {
         String lower = sentence.toLowerCase(Locale.ROOT);
-        boolean execution = lower.contains("execve") || lower.contains("executable") || lower.contains("program");
+        boolean execution = lower.contains("execute ") || lower.contains("executable") || lower.contains("program");
         if (!execution) {
             return ExitStatus.RUN_FAILED;
         }
