@@ -14,7 +14,6 @@ import io.portafilter.cri.v1.RuntimeStatus;
 import io.portafilter.cri.v1.StatusResponse;
 import io.portafilter.cri.v1.VersionResponse;
 import io.portafilter.launch.ProgramText;
-import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcStatus;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
@@ -32,8 +31,7 @@ final class RuntimeStatusAnswers {
     private static final String RUNTIME_NAME = "portafilter";
 
     /** A server that is filtered itself hands its filters down. */
-    private static final int OWN_FILTERS =
-            Math.max(0, ProcStatus.parse(ProcFile.read("/proc/self/status")).seccompFilters());
+    private static final int OWN_FILTERS = ProcStatus.ownSeccompFilters();
 
     private RuntimeStatusAnswers() {}
 

@@ -1,7 +1,5 @@
 package io.portafilter.state;
 
-import java.io.ByteArrayInputStream;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
@@ -24,11 +22,6 @@ public final class Bytes {
     /** A copy for the caller. */
     public byte[] toByteArray() {
         return bytes.clone();
-    }
-
-    /** Reads them from the start. */
-    public InputStream newInput() {
-        return new ByteArrayInputStream(bytes);
     }
 
     /** How many. */

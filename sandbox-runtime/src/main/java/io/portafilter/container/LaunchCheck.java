@@ -14,7 +14,6 @@ import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.ProcDirectory;
-import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcStatus;
 import io.portafilter.linux.ProcessRef;
 import io.portafilter.security.CapabilitySets;
@@ -34,8 +33,7 @@ import java.util.stream.Collectors;
 final class LaunchCheck {
 
     /** A server that is itself filtered hands its filters down. */
-    private static final int OWN_FILTERS =
-            ProcStatus.parse(ProcFile.read("/proc/self/status")).seccompFilters();
+    private static final int OWN_FILTERS = ProcStatus.ownSeccompFilters();
 
     /** A filter has killed the process, and it is ending: the kernel's own mode, {@code kernel/seccomp.c}. */
     private static final int SECCOMP_MODE_DEAD = SECCOMP_MODE_FILTER + 1;

@@ -5,12 +5,10 @@ import static io.portafilter.linux.LinuxConstants.AT_EMPTY_PATH;
 import static io.portafilter.linux.LinuxConstants.AT_REMOVEDIR;
 import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_ADD;
 import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_DEL;
-import static io.portafilter.linux.LinuxConstants.EPOLL_CTL_MOD;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_CMD_CREATE;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_CMD_RECONFIGURE;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_FD;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_FLAG;
-import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_PATH;
 import static io.portafilter.linux.LinuxConstants.FSCONFIG_SET_STRING;
 import static io.portafilter.linux.LinuxConstants.FS_IOC_GETFLAGS;
 import static io.portafilter.linux.LinuxConstants.FS_IOC_SETFLAGS;
@@ -408,13 +406,6 @@ public final class Kernel {
         }
     }
 
-    /** Puts a file's content onto the disk, and of its metadata what reading it back needs. */
-    public static void fdatasync(Fd file) {
-        try (Call call = Call.of(SystemCall.FDATASYNC)) {
-            call.add(file).run();
-        }
-    }
-
     /** Puts everything of the file system that holds this file onto the disk. */
     public static void syncfs(Fd file) {
         try (Call call = Call.of(SystemCall.SYNCFS)) {
@@ -468,11 +459,6 @@ public final class Kernel {
     /** Watches a descriptor for {@code EPOLL*} events, which come with {@code data}. */
     public static void epollAdd(Fd epoll, Fd descriptor, int events, long data) {
         epollControl(epoll, EPOLL_CTL_ADD, descriptor, events, data);
-    }
-
-    /** Changes what a descriptor is watched for. */
-    public static void epollModify(Fd epoll, Fd descriptor, int events, long data) {
-        epollControl(epoll, EPOLL_CTL_MOD, descriptor, events, data);
     }
 
     /** Watches a descriptor no longer. */
@@ -839,14 +825,6 @@ public final class Kernel {
         }
     }
 
-    /** Sets an option to a path below a directory. */
-    public static void fsconfigPath(Fd context, String key, Fd directory, String path) {
-        try (Call call = Call.of(SystemCall.FSCONFIG)) {
-            call.add(context).add(FSCONFIG_SET_PATH).add(key).add(path).add(directory);
-            runInContext(call, context);
-        }
-    }
-
     /** Sets an option to an open file. */
     public static void fsconfigFd(Fd context, String key, Fd value) {
         try (Call call = Call.of(SystemCall.FSCONFIG)) {
@@ -1085,13 +1063,6 @@ public final class Kernel {
             Call.Area name = call.reserve(SystemName.BYTES);
             call.add(name).run();
             return SystemName.of(name);
-        }
-    }
-
-    /** Joins an anonymous session keyring, the calling thread alone; keyctl(2). */
-    public static void joinSessionKeyring() {
-        try (Call call = Call.of(SystemCall.KEYCTL)) {
-            call.add(LinuxConstants.KEYCTL_JOIN_SESSION_KEYRING).add(0).run();
         }
     }
 

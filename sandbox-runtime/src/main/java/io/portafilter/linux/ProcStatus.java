@@ -94,6 +94,11 @@ public record ProcStatus(
                 umask.isEmpty() ? -1 : Integer.parseInt(umask, 8));
     }
 
+    /** How many filters apply to this process itself, which hands them down to what it starts; 0 if it cannot be told. */
+    public static int ownSeccompFilters() {
+        return Math.max(0, parse(ProcFile.read("/proc/self/status")).seccompFilters());
+    }
+
     /** Whether the process has ended and only waits to be reaped. */
     public boolean isZombie() {
         return state == 'Z' || state == 'X';
