@@ -6,9 +6,11 @@ import io.portafilter.cri.v1.ContainerStatus;
 import io.portafilter.cri.v1.ContainerStatusRequest;
 import io.portafilter.cri.v1.ExecSyncRequest;
 import io.portafilter.cri.v1.ExecSyncResponse;
+import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.cri.v1.RemoveContainerRequest;
 import io.portafilter.cri.v1.StartContainerRequest;
 import io.portafilter.cri.v1.StopContainerRequest;
+import io.portafilter.cri.v1.UpdateContainerResourcesRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -17,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -131,6 +134,18 @@ public record Container(CriServer server, String id, Path log) {
                 .stopContainer(StopContainerRequest.newBuilder()
                         .setContainerId(id)
                         .setTimeout(grace.toSeconds())
+                        .build());
+    }
+
+    /** UpdateContainerResources with these fields. */
+    public void update(Consumer<LinuxContainerResources.Builder> change) {
+        LinuxContainerResources.Builder resources = LinuxContainerResources.newBuilder();
+        change.accept(resources);
+        var _ = server.cri()
+                .runtime()
+                .updateContainerResources(UpdateContainerResourcesRequest.newBuilder()
+                        .setContainerId(id)
+                        .setLinux(resources)
                         .build());
     }
 

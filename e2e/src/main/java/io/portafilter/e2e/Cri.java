@@ -6,13 +6,16 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.portafilter.cri.v1.Image;
 import io.portafilter.cri.v1.ImageServiceGrpc;
 import io.portafilter.cri.v1.ImageServiceGrpc.ImageServiceBlockingStub;
 import io.portafilter.cri.v1.ImageSpec;
+import io.portafilter.cri.v1.ImageStatusRequest;
 import io.portafilter.cri.v1.ListContainersRequest;
 import io.portafilter.cri.v1.ListPodSandboxRequest;
 import io.portafilter.cri.v1.PodSandbox;
 import io.portafilter.cri.v1.PullImageRequest;
+import io.portafilter.cri.v1.RemoveImageRequest;
 import io.portafilter.cri.v1.RemovePodSandboxRequest;
 import io.portafilter.cri.v1.RuntimeServiceGrpc;
 import io.portafilter.cri.v1.RuntimeServiceGrpc.RuntimeServiceBlockingStub;
@@ -61,6 +64,21 @@ public final class Cri implements AutoCloseable {
     public RuntimeServiceBlockingStub runtime(Duration deadline) {
         return RuntimeServiceGrpc.newBlockingStub(channel)
                 .withDeadlineAfter(Await.patient(deadline).toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    /** What ImageStatus says of an image: the default message if there is none. */
+    public Image imageStatus(String reference) {
+        return images().imageStatus(ImageStatusRequest.newBuilder()
+                        .setImage(image(reference))
+                        .build())
+                .getImage();
+    }
+
+    /** RemoveImage, which succeeds for what is not there. */
+    public void removeImage(String reference) {
+        var _ = images().removeImage(RemoveImageRequest.newBuilder()
+                .setImage(image(reference))
+                .build());
     }
 
     public ImageServiceBlockingStub images() {

@@ -189,6 +189,13 @@ public final class PortafilterServer implements CriServer {
         end(true);
     }
 
+    /** A crash and what follows it: SIGKILL, another server of the same directories, its recovery. */
+    public void killAndStart() {
+        kill();
+        var _ = start();
+        awaitRecovery();
+    }
+
     /** SIGTERM, and waits for the end. Answers the exit status. */
     public int terminate() {
         return end(false);

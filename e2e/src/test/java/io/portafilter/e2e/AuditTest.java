@@ -176,9 +176,7 @@ class AuditTest {
         Container container =
                 live.pod().run().container(live.busybox()).idle().drop("ALL").start();
         long pid = container.process().pid();
-        live.portafilter().kill();
-        var _ = live.portafilter().start();
-        live.portafilter().awaitRecovery();
+        live.portafilter().killAndStart();
         Commands.Outcome outcome = audit();
         assertThat(outcome.status()).as(outcome.stdout() + outcome.stderr()).isZero();
         assertThat(row(outcome, pid)).startsWith("=");

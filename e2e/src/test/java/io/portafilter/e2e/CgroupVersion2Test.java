@@ -265,9 +265,7 @@ class CgroupVersion2Test {
                 .contains("Operation not permitted");
         assertThat(container.shell("mknod /tmp/zero c 1 5 && head -c 4 /tmp/zero | wc -c"))
                 .isEqualTo("4");
-        live.portafilter().kill();
-        var _ = live.portafilter().start();
-        live.portafilter().awaitRecovery();
+        live.portafilter().killAndStart();
         assertThat(container.shell("head -c 1 /tmp/kmsg 2>&1 || true")).contains("Operation not permitted");
 
         Container privileged = live.pod()

@@ -243,9 +243,7 @@ class DeclaredVolumeTest {
         Container created = pod.container(image).idle().create();
         assertThat(running.shell("echo kept > /data/file")).isEmpty();
 
-        live.portafilter().kill();
-        var _ = live.portafilter().start();
-        live.portafilter().awaitRecovery();
+        live.portafilter().killAndStart();
 
         assertThat(running.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
         assertThat(running.shell("cat /data/file")).isEqualTo("kept");

@@ -3,9 +3,7 @@ package io.portafilter.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.portafilter.cri.v1.Image;
-import io.portafilter.cri.v1.ImageStatusRequest;
 import io.portafilter.cri.v1.ListImagesRequest;
-import io.portafilter.cri.v1.RemoveImageRequest;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -38,23 +36,6 @@ class ImageIdentityTest {
                 .getImagesList();
     }
 
-    private static Image status(String reference) {
-        return live.cri()
-                .images()
-                .imageStatus(ImageStatusRequest.newBuilder()
-                        .setImage(Cri.image(reference))
-                        .build())
-                .getImage();
-    }
-
-    private static void remove(String reference) {
-        var _ = live.cri()
-                .images()
-                .removeImage(RemoveImageRequest.newBuilder()
-                        .setImage(Cri.image(reference))
-                        .build());
-    }
-
     @Test
     void everyCallNamesAnImageByTheSameId() {
         TestImage image = image();
@@ -66,7 +47,7 @@ class ImageIdentityTest {
             assertThat(pulled).isEqualTo(image.id());
             assertThat(listed()).extracting(Image::getId).containsOnlyOnce(pulled);
             for (String by : List.of(reference, byDigest, pulled)) {
-                assertThat(status(by).getId()).as(by).isEqualTo(pulled);
+                assertThat(live.cri().imageStatus(by).getId()).as(by).isEqualTo(pulled);
             }
             Container container = live.pod().run().container(reference).idle().create();
             assertThat(container.status().getImageId()).isEqualTo(pulled);
@@ -76,11 +57,13 @@ class ImageIdentityTest {
                     .singleElement()
                     .satisfies(listed -> {
                         assertThat(listed.getImageId()).isEqualTo(pulled);
-                        assertThat(status(listed.getImageRef()).getId()).isEqualTo(pulled);
+                        assertThat(live.cri().imageStatus(listed.getImageRef()).getId())
+                                .isEqualTo(pulled);
                     });
-            assertThat(status(container.status().getImageRef()).getId()).isEqualTo(pulled);
+            assertThat(live.cri().imageStatus(container.status().getImageRef()).getId())
+                    .isEqualTo(pulled);
         }
-        remove(tagged);
+        live.cri().removeImage(tagged);
     }
 
     @Test
@@ -89,10 +72,10 @@ class ImageIdentityTest {
         String latest = live.registry().push(name(), "latest", image);
         String bare = latest.substring(0, latest.lastIndexOf(':'));
         assertThat(live.cri().pull(bare)).isEqualTo(image.id());
-        assertThat(status(bare).getRepoTagsList()).containsExactly(latest);
-        assertThat(status(latest).getId()).isEqualTo(image.id());
-        remove(bare);
-        assertThat(status(latest).getId()).isEmpty();
+        assertThat(live.cri().imageStatus(bare).getRepoTagsList()).containsExactly(latest);
+        assertThat(live.cri().imageStatus(latest).getId()).isEqualTo(image.id());
+        live.cri().removeImage(bare);
+        assertThat(live.cri().imageStatus(latest).getId()).isEmpty();
     }
 
     @Test
@@ -123,7 +106,7 @@ class ImageIdentityTest {
                     assertThat(image.getRepoTagsList()).containsExactlyInAnyOrderElementsOf(tags);
                     assertThat(image.getRepoDigestsList()).hasSize(1);
                 });
-        Stream.concat(apart.stream(), Stream.of(tags.get(1))).forEach(ImageIdentityTest::remove);
+        Stream.concat(apart.stream(), Stream.of(tags.get(1))).forEach(live.cri()::removeImage);
         assertThat(listed())
                 .extracting(Image::getId)
                 .doesNotContain(one.id())
@@ -136,11 +119,11 @@ class ImageIdentityTest {
         String first = live.registry().push(name(), "v1", image);
         String second = first.replace("127.0.0.1", "localhost");
         assertThat(live.cri().pull(first)).isEqualTo(live.cri().pull(second));
-        assertThat(status(image.id()).getRepoTagsList()).containsExactlyInAnyOrder(first, second);
-        assertThat(status(image.id()).getRepoDigestsList()).hasSize(2);
-        remove(first);
+        assertThat(live.cri().imageStatus(image.id()).getRepoTagsList()).containsExactlyInAnyOrder(first, second);
+        assertThat(live.cri().imageStatus(image.id()).getRepoDigestsList()).hasSize(2);
+        live.cri().removeImage(first);
         for (String gone : List.of(first, second, image.id())) {
-            assertThat(status(gone).getId()).as(gone).isEmpty();
+            assertThat(live.cri().imageStatus(gone).getId()).as(gone).isEmpty();
         }
     }
 
@@ -149,11 +132,11 @@ class ImageIdentityTest {
         String reference = live.registry().push(name(), "v1", image());
         String id = live.cri().pull(reference);
         assertThat(listed()).extracting(Image::getId).contains(id);
-        assertThat(status(reference).getId()).isEqualTo(id);
+        assertThat(live.cri().imageStatus(reference).getId()).isEqualTo(id);
         try (ExecutorService callers = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<Boolean>> calls = Stream.of(reference, id, reference, id, reference)
                     .map(by -> callers.submit(() -> {
-                        remove(by);
+                        live.cri().removeImage(by);
                         return listed().stream()
                                 .noneMatch(image -> image.getId().equals(id));
                     }))
@@ -162,7 +145,7 @@ class ImageIdentityTest {
                 assertThat(call.get()).as("gone when the call returned").isTrue();
             }
         }
-        assertThat(status(reference).getId()).isEmpty();
-        assertThat(status(id).getId()).isEmpty();
+        assertThat(live.cri().imageStatus(reference).getId()).isEmpty();
+        assertThat(live.cri().imageStatus(id).getId()).isEmpty();
     }
 }

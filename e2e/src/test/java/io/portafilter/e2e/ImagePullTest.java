@@ -1,7 +1,6 @@
 package io.portafilter.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatCode;
 
 import io.grpc.Status;
 import io.portafilter.cri.v1.AuthConfig;
@@ -9,10 +8,8 @@ import io.portafilter.cri.v1.FilesystemUsage;
 import io.portafilter.cri.v1.Image;
 import io.portafilter.cri.v1.ImageFilter;
 import io.portafilter.cri.v1.ImageFsInfoRequest;
-import io.portafilter.cri.v1.ImageStatusRequest;
 import io.portafilter.cri.v1.ListImagesRequest;
 import io.portafilter.cri.v1.PullImageRequest;
-import io.portafilter.cri.v1.RemoveImageRequest;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -43,26 +40,8 @@ class ImagePullTest {
         return "image-pull-" + NUMBER.incrementAndGet();
     }
 
-    private static Image status(String reference) {
-        return live.cri()
-                .images()
-                .imageStatus(ImageStatusRequest.newBuilder()
-                        .setImage(Cri.image(reference))
-                        .build())
-                .getImage();
-    }
-
     private static boolean isThere(String reference) {
-        return !status(reference).getId().isEmpty();
-    }
-
-    private static void remove(String reference) {
-        assertThatCode(() -> live.cri()
-                        .images()
-                        .removeImage(RemoveImageRequest.newBuilder()
-                                .setImage(Cri.image(reference))
-                                .build()))
-                .doesNotThrowAnyException();
+        return !live.cri().imageStatus(reference).getId().isEmpty();
     }
 
     private static String pullWith(String reference, AuthConfig.Builder auth) {
@@ -103,7 +82,7 @@ class ImagePullTest {
             TestImage ours = small().in(dialect);
             String reference = live.registry().pushIndex(name(), "multi", dialect, List.of(foreign, ours));
             assertThat(live.cri().pull(reference)).isEqualTo(ours.id());
-            Image status = status(reference);
+            Image status = live.cri().imageStatus(reference);
             assertThat(status.getRepoTagsList()).containsExactly(reference);
             // What the tag names is the index.
             String repository = reference.substring(0, reference.lastIndexOf(':'));
@@ -128,7 +107,7 @@ class ImagePullTest {
         String reference = live.registry().push(name(), "v1", image);
         assertThat(isThere(reference)).isFalse();
         String ref = live.cri().pull(reference);
-        Image status = status(reference);
+        Image status = live.cri().imageStatus(reference);
         assertThat(status.getId()).isEqualTo(image.id()).isEqualTo(ref);
         assertThat(status.getRepoTagsList()).containsExactly(reference);
         assertThat(status.getRepoDigestsList())
@@ -139,7 +118,7 @@ class ImagePullTest {
         assertThat(status.getUsername()).isEmpty();
         // By id, with and without its algorithm, whole and shortened.
         for (String by : List.of(ref, ref.substring(7), ref.substring(7, 27))) {
-            assertThat(status(by).getId()).as(by).isEqualTo(ref);
+            assertThat(live.cri().imageStatus(by).getId()).as(by).isEqualTo(ref);
         }
         assertThat(live.cri()
                         .images()
@@ -162,8 +141,8 @@ class ImagePullTest {
         TestImage image = small().withConfig("\"User\":\"app\"");
         String reference = live.registry().push(name(), "v1", image);
         var _ = live.cri().pull(reference);
-        assertThat(status(reference).getUsername()).isEqualTo("app");
-        assertThat(status(reference).hasUid()).isFalse();
+        assertThat(live.cri().imageStatus(reference).getUsername()).isEqualTo("app");
+        assertThat(live.cri().imageStatus(reference).hasUid()).isFalse();
     }
 
     @Test
@@ -173,8 +152,8 @@ class ImagePullTest {
         String byDigest = tagged.substring(0, tagged.lastIndexOf(':')) + "@"
                 + image.manifest().digest();
         var _ = live.cri().pull(byDigest);
-        assertThat(status(byDigest).getRepoTagsList()).isEmpty();
-        assertThat(status(byDigest).getRepoDigestsList()).containsExactly(byDigest);
+        assertThat(live.cri().imageStatus(byDigest).getRepoTagsList()).isEmpty();
+        assertThat(live.cri().imageStatus(byDigest).getRepoDigestsList()).containsExactly(byDigest);
     }
 
     @Test
@@ -184,8 +163,8 @@ class ImagePullTest {
         String first = live.registry().push(repository, "first", image);
         String second = live.registry().push(repository, "second", image);
         assertThat(live.cri().pull(first)).isEqualTo(live.cri().pull(second));
-        assertThat(status(first).getRepoTagsList()).containsExactlyInAnyOrder(first, second);
-        remove(first);
+        assertThat(live.cri().imageStatus(first).getRepoTagsList()).containsExactlyInAnyOrder(first, second);
+        live.cri().removeImage(first);
         assertThat(isThere(first)).isFalse();
         assertThat(isThere(second)).isFalse();
         assertThat(isThere(image.id())).isFalse();
@@ -200,8 +179,8 @@ class ImagePullTest {
         var _ = live.cri().pull(reference);
         assertThat(live.registry().push(repository, "moving", fresh)).isEqualTo(reference);
         assertThat(live.cri().pull(reference)).isEqualTo(fresh.id());
-        assertThat(status(reference).getId()).isEqualTo(fresh.id());
-        assertThat(status(old.id()).getRepoTagsList()).isEmpty();
+        assertThat(live.cri().imageStatus(reference).getId()).isEqualTo(fresh.id());
+        assertThat(live.cri().imageStatus(old.id()).getRepoTagsList()).isEmpty();
     }
 
     @Test
@@ -214,10 +193,10 @@ class ImagePullTest {
         long before = used(live.portafilter().root());
         var _ = live.cri().pull(reference);
         assertThat(used(live.portafilter().root())).isGreaterThanOrEqualTo(before + bulk.length);
-        remove(reference);
-        remove(reference);
-        remove("f".repeat(64));
-        remove("no.such.host/none:v1");
+        live.cri().removeImage(reference);
+        live.cri().removeImage(reference);
+        live.cri().removeImage("f".repeat(64));
+        live.cri().removeImage("no.such.host/none:v1");
         assertThat(isThere(reference)).isFalse();
         Await.until(
                 "the layer's space is free again",
@@ -239,7 +218,7 @@ class ImagePullTest {
         String reference = live.registry().push(name(), "v1", image);
         var _ = live.cri().pull(reference);
         Container container = live.pod().run().container(reference).idle().start();
-        remove(reference);
+        live.cri().removeImage(reference);
         assertThat(isThere(reference)).isFalse();
         assertThat(container.shell("cat /marker; ls /bin/sh")).isEqualTo("in use\n/bin/sh");
         assertThat(container.status().getImage().getImage()).isEqualTo(reference);
@@ -406,7 +385,7 @@ class ImagePullTest {
                         + live.registry().host() + "\"]\n  capabilities = [\"pull\", \"resolve\"]\n");
         String reference = "registry.e2e.invalid/" + repository + ":v1";
         assertThat(live.cri().pull(reference)).isEqualTo(image.id());
-        assertThat(status(reference).getRepoTagsList()).containsExactly(reference);
+        assertThat(live.cri().imageStatus(reference).getRepoTagsList()).containsExactly(reference);
     }
 
     @Test
@@ -545,7 +524,7 @@ class ImagePullTest {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        assertThat(status(reference).getId()).isEqualTo(image.id());
+        assertThat(live.cri().imageStatus(reference).getId()).isEqualTo(image.id());
         assertThat(live.pod()
                         .run()
                         .container(reference)

@@ -6,10 +6,8 @@ import io.grpc.Status;
 import io.portafilter.cri.v1.ContainerState;
 import io.portafilter.cri.v1.IDMapping;
 import io.portafilter.cri.v1.ImageSpec;
-import io.portafilter.cri.v1.ImageStatusRequest;
 import io.portafilter.cri.v1.Mount;
 import io.portafilter.cri.v1.MountPropagation;
-import io.portafilter.cri.v1.RemoveImageRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -312,13 +310,11 @@ class ImageVolumeTest {
         Container running = idle(pod, mount(reference, "", "/image")).start();
         Container created = idle(pod, mount(reference, "models", "/models")).create();
 
-        remove(reference);
+        live.cri().removeImage(reference);
         assertThat(isThere(reference)).isFalse();
         assertThat(running.shell("cat /image/version")).startsWith("kept");
 
-        live.portafilter().kill();
-        var _ = live.portafilter().start();
-        live.portafilter().awaitRecovery();
+        live.portafilter().killAndStart();
 
         assertThat(running.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
         assertThat(running.status().getMounts(0).getImage().getImageRef()).isEqualTo(image.id());
@@ -341,21 +337,8 @@ class ImageVolumeTest {
                 () -> live.host().remainsSince(without));
     }
 
-    private static void remove(String reference) {
-        var _ = live.cri()
-                .images()
-                .removeImage(RemoveImageRequest.newBuilder()
-                        .setImage(Cri.image(reference))
-                        .build());
-    }
-
     private static boolean isThere(String reference) {
-        return live.cri()
-                .images()
-                .imageStatus(ImageStatusRequest.newBuilder()
-                        .setImage(Cri.image(reference))
-                        .build())
-                .hasImage();
+        return !live.cri().imageStatus(reference).getId().isEmpty();
     }
 
     @Test

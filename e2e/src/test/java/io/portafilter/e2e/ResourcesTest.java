@@ -8,7 +8,6 @@ import io.portafilter.cri.v1.ContainerState;
 import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.cri.v1.PodSandboxStatusRequest;
-import io.portafilter.cri.v1.UpdateContainerResourcesRequest;
 import io.portafilter.cri.v1.UpdatePodSandboxResourcesRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -17,7 +16,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -30,23 +28,6 @@ class ResourcesTest {
     static final Live live = Live.server();
 
     private static final long MIB = 1 << 20;
-
-    private static void update(Container container, Consumer<LinuxContainerResources.Builder> change) {
-        LinuxContainerResources.Builder resources = LinuxContainerResources.newBuilder();
-        change.accept(resources);
-        var _ = live.cri()
-                .runtime()
-                .updateContainerResources(UpdateContainerResourcesRequest.newBuilder()
-                        .setContainerId(container.id())
-                        .setLinux(resources)
-                        .build());
-    }
-
-    private static void killAndStart() {
-        live.portafilter().kill();
-        var _ = live.portafilter().start();
-        live.portafilter().awaitRecovery();
-    }
 
     private static LinuxContainerResources shown(Container container) {
         return container.status().getResources().getLinux();
@@ -92,7 +73,7 @@ class ResourcesTest {
                 .memoryLimit(48 * MIB)
                 .resources(r -> r.setCpuShares(512).setCpuQuota(20_000).setCpuPeriod(100_000))
                 .start();
-        update(container, r -> r.setMemoryLimitInBytes(96 * MIB).setCpuShares(1024));
+        container.update(r -> r.setMemoryLimitInBytes(96 * MIB).setCpuShares(1024));
         assertThat(memory(container)).isEqualTo("" + 96 * MIB);
         assertThat(shares(container)).isEqualTo(version2() ? "100" : "1024");
         assertThat(quota(container)).isEqualTo(version2() ? "20000 100000" : "20000");
@@ -101,15 +82,15 @@ class ResourcesTest {
         assertThat(shown(container).getCpuShares()).isEqualTo(1024);
         assertThat(shown(container).getCpuQuota()).isEqualTo(20_000);
 
-        update(container, r -> r.setCpuQuota(-1).putUnified("pids.max", "77"));
+        container.update(r -> r.setCpuQuota(-1).putUnified("pids.max", "77"));
         assertThat(quota(container)).isEqualTo(version2() ? "max 100000" : "-1");
         assertThat(pids(container)).isEqualTo("77");
         assertThat(shown(container).getUnifiedMap()).containsEntry("pids.max", "77");
 
-        killAndStart();
+        live.portafilter().killAndStart();
 
         assertThat(shown(container).getMemoryLimitInBytes()).isEqualTo(96 * MIB);
-        update(container, r -> r.setMemoryLimitInBytes(64 * MIB));
+        container.update(r -> r.setMemoryLimitInBytes(64 * MIB));
         assertThat(memory(container)).isEqualTo("" + 64 * MIB);
         assertThat(shown(container).getCpuShares()).isEqualTo(1024);
         assertThat(shown(container).getUnifiedMap()).containsEntry("pids.max", "77");
@@ -120,13 +101,13 @@ class ResourcesTest {
     void aRunningContainerMovesToOtherProcessorsWithAllItsProcesses() throws IOException {
         assumeTrue(Runtime.getRuntime().availableProcessors() > 1, "needs two processors");
         Container container = live.pod().run().container(live.busybox()).idle().start();
-        update(container, r -> r.setCpusetCpus("1"));
+        container.update(r -> r.setCpusetCpus("1"));
         assertThat(container.process().read("status")).contains("Cpus_allowed_list:\t1\n");
         assertThat(container.shell("grep Cpus_allowed_list /proc/self/status")).isEqualTo("Cpus_allowed_list:\t1");
         assertThat(container.shell("cat /proc/self/cgroup"))
                 .as("an exec is in every cgroup of its container")
                 .isEqualTo(container.shell("cat /proc/1/cgroup"));
-        update(container, r -> r.setCpusetCpus("0-1"));
+        container.update(r -> r.setCpusetCpus("0-1"));
         assertThat(container.process().read("status")).contains("Cpus_allowed_list:\t0-1\n");
         container.stop(Duration.ofSeconds(10));
         assertThat(container.status().getExitCode()).isEqualTo(143);
@@ -141,7 +122,7 @@ class ResourcesTest {
                 .idle()
                 .memoryLimit(48 * MIB)
                 .create();
-        update(container, r -> r.setMemoryLimitInBytes(96 * MIB).setCpusetCpus("0"));
+        container.update(r -> r.setMemoryLimitInBytes(96 * MIB).setCpusetCpus("0"));
         assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_CREATED);
         assertThat(shown(container).getCpusetCpus()).isEqualTo("0");
         container.start();
@@ -157,9 +138,9 @@ class ResourcesTest {
                 .idle()
                 .memoryLimit(48 * MIB)
                 .create();
-        update(container, r -> r.setMemoryLimitInBytes(96 * MIB));
-        killAndStart();
-        update(container, r -> r.setCpuShares(300));
+        container.update(r -> r.setMemoryLimitInBytes(96 * MIB));
+        live.portafilter().killAndStart();
+        container.update(r -> r.setCpuShares(300));
         container.start();
         assertThat(memory(container)).isEqualTo("" + 96 * MIB);
         assertThat(shown(container).getCpuShares()).isEqualTo(300);
@@ -179,7 +160,7 @@ class ResourcesTest {
         assertThat(container.shell("dd if=/dev/zero of=/dev/shm/filled bs=1M count=24 2>/dev/null; ls /dev/shm"))
                 .isEqualTo("filled");
         Refusal refusal = Refusal.of(
-                () -> update(container, r -> r.setMemoryLimitInBytes(8 * MIB).setCpuShares(900)));
+                () -> container.update(r -> r.setMemoryLimitInBytes(8 * MIB).setCpuShares(900)));
         assertThat(refusal.code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
         assertThat(refusal.message()).contains("bytes now");
         assertThat(memory(container)).isEqualTo("" + 64 * MIB);
@@ -198,12 +179,10 @@ class ResourcesTest {
                 .resources(r -> r.setCpuShares(512).setCpuQuota(50_000).setCpuPeriod(100_000))
                 .start();
         String before = shares(container) + quota(container) + memory(container);
-        Refusal refusal = Refusal.of(() -> update(
-                container,
-                r -> r.setCpuShares(900)
-                        .setCpuQuota(70_000)
-                        .setMemoryLimitInBytes(96 * MIB)
-                        .setCpusetCpus("4000")));
+        Refusal refusal = Refusal.of(() -> container.update(r -> r.setCpuShares(900)
+                .setCpuQuota(70_000)
+                .setMemoryLimitInBytes(96 * MIB)
+                .setCpusetCpus("4000")));
         assertThat(refusal.code()).isEqualTo(Status.Code.INVALID_ARGUMENT);
         assertThat(refusal.message()).contains("4000");
         assertThat(shares(container) + quota(container) + memory(container)).isEqualTo(before);
@@ -215,18 +194,17 @@ class ResourcesTest {
     void onlyWhatLivesIsUpdated() {
         Container ended =
                 live.pod().run().container(live.busybox()).shell("exit 0").runToEnd();
-        assertThat(Refusal.of(() -> update(ended, r -> r.setCpuShares(100))).code())
+        assertThat(Refusal.of(() -> ended.update(r -> r.setCpuShares(100))).code())
                 .isEqualTo(Status.Code.FAILED_PRECONDITION);
         ended.remove();
-        assertThat(Refusal.of(() -> update(ended, r -> r.setCpuShares(100))).code())
+        assertThat(Refusal.of(() -> ended.update(r -> r.setCpuShares(100))).code())
                 .isEqualTo(Status.Code.NOT_FOUND);
-        assertThat(Refusal.of(() -> update(
-                                live.pod()
-                                        .run()
-                                        .container(live.busybox())
-                                        .idle()
-                                        .start(),
-                                r -> r.setCpuShares(-4)))
+        assertThat(Refusal.of(() -> live.pod()
+                                .run()
+                                .container(live.busybox())
+                                .idle()
+                                .start()
+                                .update(r -> r.setCpuShares(-4)))
                         .code())
                 .isEqualTo(Status.Code.INVALID_ARGUMENT);
     }
@@ -264,7 +242,7 @@ class ResourcesTest {
                                 .setCpuShares(333)
                                 .setMemoryLimitInBytes(512 * MIB))
                         .build());
-        killAndStart();
+        live.portafilter().killAndStart();
         String info = live.cri()
                 .runtime()
                 .podSandboxStatus(PodSandboxStatusRequest.newBuilder()
@@ -297,7 +275,7 @@ class ResourcesTest {
         Supplier<String> create =
                 () -> live.cri().runtime().createContainer(request).getContainerId();
         Container container = new Container(live.portafilter(), create.get(), Path.of("/nonexistent"));
-        update(container, resources -> resources.setCpuShares(700));
+        container.update(resources -> resources.setCpuShares(700));
         var _ = live.cri()
                 .runtime()
                 .updatePodSandboxResources(UpdatePodSandboxResourcesRequest.newBuilder()
@@ -306,7 +284,7 @@ class ResourcesTest {
                         .build());
         for (boolean restarted : List.of(false, true)) {
             if (restarted) {
-                killAndStart();
+                live.portafilter().killAndStart();
             }
             assertThat(create.get()).isEqualTo(container.id());
             assertThat(fixture.run().id()).isEqualTo(pod.id());

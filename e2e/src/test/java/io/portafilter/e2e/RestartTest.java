@@ -34,12 +34,6 @@ class RestartTest {
 
     private static final int FIRST_HOST_ID = 3_932_160;
 
-    private static void killAndStart() {
-        live.portafilter().kill();
-        var _ = live.portafilter().start();
-        live.portafilter().awaitRecovery();
-    }
-
     @Test
     void aKilledServerFindsItsContainersRunning() {
         List<Pod> pods = List.of(
@@ -63,7 +57,7 @@ class RestartTest {
         var list = live.cri().runtime().listContainers(ListContainersRequest.getDefaultInstance());
         var podStatuses = pods.stream().map(Pod::status).toList();
 
-        killAndStart();
+        live.portafilter().killAndStart();
 
         assertThat(containers.stream().map(Container::status)).isEqualTo(statuses);
         assertThat(containers.stream().map(c -> c.process().pid())).isEqualTo(pids);
@@ -138,7 +132,7 @@ class RestartTest {
         for (int kill = 0; kill < 6; kill++) {
             // Not a wait for a condition: the kill shall come at any moment.
             LockSupport.parkNanos(random.nextLong(1_000_000, 60_000_000));
-            killAndStart();
+            live.portafilter().killAndStart();
         }
         assertThat(counter.awaitExit().getExitCode()).isZero();
         assertThat(counter.logged("stdout"))
@@ -164,7 +158,7 @@ class RestartTest {
             parts.add(part);
             // every fourth time the server is killed between the two steps of a rotation
             if (turn % 4 == 3) {
-                killAndStart();
+                live.portafilter().killAndStart();
             } else {
                 reopen(counter);
             }
@@ -202,7 +196,7 @@ class RestartTest {
                         "i=0; l=$(head -c 40000 /dev/zero | tr '\\0' x); while [ $i -lt 400 ]; do echo $i$l; i=$((i+1)); done")
                 .start();
         for (int kill = 0; kill < 3; kill++) {
-            killAndStart();
+            live.portafilter().killAndStart();
         }
         assertThat(writer.awaitExit().getExitCode()).isZero();
         List<String> lines = writer.logged("stdout").lines().toList();
@@ -234,7 +228,7 @@ class RestartTest {
                     .container(live.busybox())
                     .shell("echo started; exit 5")
                     .create();
-            killAndStart();
+            live.portafilter().killAndStart();
             assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_CREATED);
             container.start();
             assertThat(container.awaitExit().getExitCode()).isEqualTo(5);
@@ -249,7 +243,7 @@ class RestartTest {
         Pod first = live.pod().run();
         var _ = first.container(image).idle().start();
         first.remove();
-        killAndStart();
+        live.portafilter().killAndStart();
         Host before = live.host();
         Random random = new Random(5);
         for (int kill = 0; kill < 10; kill++) {

@@ -6,7 +6,6 @@ import io.grpc.Status;
 import io.portafilter.cri.v1.ContainerState;
 import io.portafilter.cri.v1.ContainerStatus;
 import io.portafilter.cri.v1.LinuxContainerResources;
-import io.portafilter.cri.v1.UpdateContainerResourcesRequest;
 import io.portafilter.cri.v1.UpdatePodSandboxResourcesRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -17,7 +16,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -105,17 +103,6 @@ class SystemdDriverTest {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    private static void update(Container container, Consumer<LinuxContainerResources.Builder> change) {
-        LinuxContainerResources.Builder resources = LinuxContainerResources.newBuilder();
-        change.accept(resources);
-        var _ = live.cri()
-                .runtime()
-                .updateContainerResources(UpdateContainerResourcesRequest.newBuilder()
-                        .setContainerId(container.id())
-                        .setLinux(resources)
-                        .build());
     }
 
     /** systemd writes what it knows anew when it has reloaded its configuration and something changes in the slice. */
@@ -232,8 +219,8 @@ class SystemdDriverTest {
         assertThat(file(cgroup, "cpu.max")).isEqualTo("12345 100000");
         reloadAndStartAnother(pod);
         assertThat(Long.parseLong(file(cgroup, "cpu.max").split(" ")[0])).isBetween(12_345L, 13_000L);
-        update(container, r -> r.setCpuShares(512));
-        update(container, r -> r.setCpuQuota(23_456));
+        container.update(r -> r.setCpuShares(512));
+        container.update(r -> r.setCpuQuota(23_456));
         assertThat(file(cgroup, "cpu.max")).isEqualTo("23456 100000");
         assertThat(file(cgroup, "cpu.weight")).isEqualTo("59");
     }
@@ -246,12 +233,10 @@ class SystemdDriverTest {
         Map<String, String> expected = files(cgroup);
 
         var _ = Commands.run("systemctl", "daemon-reload").orFail();
-        update(
-                container,
-                r -> r.setMemoryLimitInBytes(96 << 20)
-                        .setCpuShares(1024)
-                        .setCpuQuota(-1)
-                        .putUnified("memory.high", "max"));
+        container.update(r -> r.setMemoryLimitInBytes(96 << 20)
+                .setCpuShares(1024)
+                .setCpuQuota(-1)
+                .putUnified("memory.high", "max"));
         expected.put("memory.max", "" + (96 << 20));
         expected.put("memory.high", "max");
         expected.put("cpu.weight", "100");
@@ -267,12 +252,11 @@ class SystemdDriverTest {
         assertThat(files(cgroup)).isEqualTo(expected);
 
         // a file that systemd has no property for, and that is not there
-        assertThat(Refusal.of(() -> update(
-                                container,
+        assertThat(Refusal.of(() -> container.update(
                                 r -> r.setMemoryLimitInBytes(128 << 20).putUnified("hugetlb.9MB.max", "1")))
                         .code())
                 .isIn(Status.Code.INVALID_ARGUMENT, Status.Code.FAILED_PRECONDITION);
-        assertThat(Refusal.of(() -> update(container, r -> r.setCpuShares(2).putUnified("memory.high", "many")))
+        assertThat(Refusal.of(() -> container.update(r -> r.setCpuShares(2).putUnified("memory.high", "many")))
                         .message())
                 .contains("memory.high");
         assertThat(files(cgroup)).isEqualTo(expected);
@@ -359,7 +343,7 @@ class SystemdDriverTest {
         assertThat(ending.status().getState()).isEqualTo(ContainerState.CONTAINER_EXITED);
         assertThat(ending.status().getExitCode()).isEqualTo(9);
         assertThat(container.shell("cat /sys/fs/cgroup/pids.max")).isEqualTo("77");
-        update(container, r -> r.setMemoryLimitInBytes(72 << 20));
+        container.update(r -> r.setMemoryLimitInBytes(72 << 20));
         assertThat(shown(scope(container.id()), "MemoryMax")).containsEntry("MemoryMax", "" + (72 << 20));
         assertThat(pod.container(live.busybox()).shell("echo new").runToEnd().output())
                 .isEqualTo("new\n");

@@ -58,9 +58,7 @@ class UndoFailedTest {
     }
 
     private static void restart() {
-        live.portafilter().kill();
-        var _ = live.portafilter().start();
-        live.portafilter().awaitRecovery();
+        live.portafilter().killAndStart();
     }
 
     /** The kernel refuses its value only when it is written in the pod's own namespace. */
