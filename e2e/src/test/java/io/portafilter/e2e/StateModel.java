@@ -343,10 +343,12 @@ final class StateModel {
         if (pod.isEmpty()) {
             return Status.Code.NOT_FOUND;
         }
+        if (pods.get(step.pod()) != pod.get()) {
+            // one character of an id can begin another pod's, whose configuration is not the step's
+            return Status.Code.INVALID_ARGUMENT;
+        }
         if (existing.isPresent()) {
-            boolean same = existing.get().state == CONTAINER_CREATED
-                    && existing.get().program == step.program()
-                    && pods.get(step.pod()) == pod.get();
+            boolean same = existing.get().state == CONTAINER_CREATED && existing.get().program == step.program();
             return same ? Status.Code.OK : Status.Code.ALREADY_EXISTS;
         }
         return pod.get().state == SANDBOX_READY ? Status.Code.OK : Status.Code.FAILED_PRECONDITION;
