@@ -89,7 +89,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                             CriAnswers.status(container, found, plan(runtime, container))));
         }
         if (request.getVerbose()) {
-            response.putInfo("info", RuntimeStatusAnswers.podInfo(pod, record));
+            response.putInfo("info", RuntimeStatusAnswers.podInfo(runtime.node(), pod, record));
         }
         reply(answer, response.build());
     }
@@ -158,7 +158,13 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         ContainerStatusResponse.Builder response = ContainerStatusResponse.newBuilder()
                 .setStatus(CriAnswers.status(container, record, plan(runtime, container)));
         if (request.getVerbose()) {
-            response.putInfo("info", RuntimeStatusAnswers.containerInfo(container, record));
+            response.putInfo(
+                    "info",
+                    RuntimeStatusAnswers.containerInfo(
+                            runtime.node(),
+                            container,
+                            record,
+                            runtime.node().database().pod(container.podId())));
         }
         reply(answer, response.build());
     }

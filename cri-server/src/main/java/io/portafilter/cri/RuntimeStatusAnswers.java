@@ -3,6 +3,7 @@ package io.portafilter.cri;
 import io.portafilter.audit.GivenRights;
 import io.portafilter.config.Config;
 import io.portafilter.container.HostFeatures;
+import io.portafilter.container.OciRuntimeSpec;
 import io.portafilter.container.Outcome;
 import io.portafilter.cri.v1.LinuxRuntimeConfiguration;
 import io.portafilter.cri.v1.RuntimeCondition;
@@ -134,10 +135,9 @@ final class RuntimeStatusAnswers {
     }
 
     /** The verbose part of a pod's status. */
-    static String podInfo(LivePod pod, PodRecord record) {
+    static String podInfo(Node node, LivePod pod, PodRecord record) {
         Map<String, Object> fields = new LinkedHashMap<>();
-        fields.put(
-                "pid", record.launched().map(launched -> launched.pause().pid()).orElse(0));
+        fields.put("pid", pausePid(record));
         fields.put(
                 "monitorPid",
                 record.launched().map(launched -> launched.monitor().pid()).orElse(0));
@@ -146,11 +146,29 @@ final class RuntimeStatusAnswers {
         fields.put("bootID", record.bootId());
         fields.put("overhead", VerboseInfo.fields(pod.resources().getOverhead()));
         fields.put("resources", VerboseInfo.fields(pod.resources().getResources()));
+        fields.put("config", VerboseInfo.fields(pod.spec().config()));
+        String cgroup = node.places().cgroup(pod.spec().cgroupParent(), pod.id(), pod.id());
+        fields.put(
+                "runtimeSpec",
+                OciRuntimeSpec.of(
+                        pod.spec()
+                                .launch(
+                                        pod.id(),
+                                        pod.files(),
+                                        cgroup,
+                                        node.places().podState(pod.id())),
+                        pausePid(record),
+                        cgroup,
+                        pod.spec().config().getAnnotationsMap()));
         return VerboseInfo.json(fields);
     }
 
-    /** The verbose part of a container's status. */
-    static String containerInfo(LiveContainer container, ContainerRecord record) {
+    private static int pausePid(PodRecord record) {
+        return record.launched().map(launched -> launched.pause().pid()).orElse(0);
+    }
+
+    /** The verbose part of a container's status; {@code pod} is what the records say of its pod. */
+    static String containerInfo(Node node, LiveContainer container, ContainerRecord record, Optional<PodRecord> pod) {
         ContainerSpec spec = container.spec();
         boolean running = record.state() == io.portafilter.state.ContainerState.RUNNING;
         Map<String, Object> fields = new LinkedHashMap<>();
@@ -176,11 +194,20 @@ final class RuntimeStatusAnswers {
                 "layers",
                 container.layersTopFirst().stream().map(Path::toString).toList());
         fields.put("stopSignal", spec.stopSignal());
+        fields.put("config", VerboseInfo.fields(spec.config()));
         container.log().ifPresent(log -> fields.put("droppedLogRecords", log.droppedRecords()));
         container.plan().ifPresent(plan -> {
             fields.put("securityPlan", plan.security().describe());
             fields.put("given", GivenRightsJson.fields(GivenRights.of(plan.security(), OWN_FILTERS)));
             fields.put("launchProgram", ProgramText.of(plan.program()));
+            fields.put(
+                    "runtimeSpec",
+                    OciRuntimeSpec.of(
+                            plan,
+                            pod.map(RuntimeStatusAnswers::pausePid).orElse(0),
+                            ContainerEnd.cgroupPath(node, container),
+                            spec.limits(),
+                            spec.config().getAnnotationsMap()));
         });
         return VerboseInfo.json(fields);
     }

@@ -32,6 +32,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -41,6 +43,10 @@ class GivenBackTest {
     static final Live live = Live.server("pinned_images = [\"*\"]\n");
 
     private static final int FIRST_HOST_ID = 1_100_000_000 / 65536 * 65536;
+
+    private static final Pattern NETWORK = Pattern.compile("\"type\":\"network\",\"path\":\"/proc/(\\d+)/ns/net\"");
+
+    private static final Pattern CGROUP = Pattern.compile("\"cgroupsPath\":\"([^\"]+)\"");
 
     /** What a label or annotation may hold, and what trips over quotes, escapes and line ends. */
     private static final Map<String, String> AWKWARD = Map.of(
@@ -170,6 +176,34 @@ class GivenBackTest {
                                 .build())
                         .getInfoMap())
                 .isEmpty();
+    }
+
+    /** What tools read of {@code crictl inspect} and {@code inspectp}, beside the kernel's answer. */
+    @Test
+    void verboseHasTheOciRuntimeSpecification() {
+        Pod pod = live.pod()
+                .configure(config -> config.putAnnotations("example.org/note", "of the pod"))
+                .run();
+        var container = pod.container(live.busybox())
+                .configure(config -> config.putAnnotations("example.org/note", "of the container"))
+                .security(security -> security.getCapabilitiesBuilder().addDropCapabilities("ALL"))
+                .idle()
+                .start();
+        String ofContainer = container.info().get("info");
+        assertThat(ofContainer)
+                .contains("\"ociVersion\":\"1.", "\"bounding\":[]", "\"example.org/note\":\"of the container\"")
+                .contains("\"type\":\"mount\"", "\"destination\":\"/proc\"", "\"maskedPaths\":[");
+        Matcher cgroup = CGROUP.matcher(ofContainer);
+        assertThat(cgroup.find()).as(ofContainer).isTrue();
+        assertThat(container.process().read("cgroup")).contains(":" + cgroup.group(1) + "\n");
+        String ofPod = pod.verbose().getInfoOrThrow("info");
+        assertThat(ofPod).contains("\"example.org/note\":\"of the pod\"", "\"config\":{");
+        for (String info : List.of(ofContainer, ofPod)) {
+            Matcher network = NETWORK.matcher(info);
+            assertThat(network.find()).as(info).isTrue();
+            assertThat(new Proc(Long.parseLong(network.group(1))).namespace("net"))
+                    .isEqualTo(container.process().namespace("net"));
+        }
     }
 
     @Test
