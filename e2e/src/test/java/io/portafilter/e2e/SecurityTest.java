@@ -174,6 +174,27 @@ class SecurityTest {
     }
 
     @Test
+    @SuppressWarnings("deprecation") // an older kubelet still sends it
+    void theOldSpellingsOfAFilterAreReadWhereTheNewFieldIsAbsent() {
+        for (String spelling : List.of("runtime/default", "docker/default")) {
+            Container filtered =
+                    idle().security(s -> s.setSeccompProfilePath(spelling)).start();
+            assertThat(statusOf(filtered).get("Seccomp")).as(spelling).isEqualTo("2");
+        }
+        Container free =
+                idle().security(s -> s.setSeccompProfilePath("unconfined")).start();
+        assertThat(statusOf(free).get("Seccomp")).isEqualTo("0");
+        Container newer = idle().seccomp(ProfileType.Unconfined)
+                .security(s -> s.setSeccompProfilePath("runtime/default"))
+                .start();
+        assertThat(statusOf(newer).get("Seccomp")).isEqualTo("0");
+        Refusal refusal = Refusal.of(
+                () -> idle().security(s -> s.setSeccompProfilePath("strict")).create());
+        assertThat(refusal.code()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(refusal.message()).contains("seccomp_profile_path").contains("strict");
+    }
+
+    @Test
     void theFilterIsThereInASharedPidNamespaceToo() {
         Container container = live.pod()
                 .pid(NamespaceMode.POD)
