@@ -5,6 +5,7 @@ import static io.portafilter.cri.CriException.shown;
 
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
+import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.LinuxConstants;
@@ -21,8 +22,6 @@ import java.nio.file.Path;
 record SeccompFiles(Path stateDirectory) {
 
     private static final int MAX_BYTES = 1 << 20;
-    private static final int NOTHING_SPECIAL =
-            LinuxConstants.O_RDONLY | LinuxConstants.O_NONBLOCK | LinuxConstants.O_NOCTTY;
 
     /** Reads a profile as the request names it. */
     String fromNode(String field, String path) {
@@ -63,12 +62,20 @@ record SeccompFiles(Path stateDirectory) {
         return stateDirectory.resolve("seccomp.json");
     }
 
+    /** Links are followed, as profiles of operators are links; what is there is looked at before it is opened. */
     private static String read(String path) {
-        try (Fd file = Kernel.open(path, NOTHING_SPECIAL)) {
-            if (!Kernel.fstat(file).isRegularFile()) {
+        try (Fd place = Kernel.openat2(Fd.CWD, path, LinuxConstants.O_PATH, LinuxConstants.RESOLVE_NO_MAGICLINKS)) {
+            FileStatus status = Kernel.fstat(place);
+            if (!status.isRegularFile()) {
                 throw new IllegalStateException("it is no regular file");
             }
-            return new String(Kernel.readAll(file, MAX_BYTES), StandardCharsets.UTF_8);
+            if (status.sizeBytes() > MAX_BYTES) {
+                throw new IllegalStateException(
+                        "it has " + status.sizeBytes() + " bytes, and more than " + MAX_BYTES + " are not read");
+            }
+            try (Fd file = Kernel.open(place.path(), LinuxConstants.O_RDONLY | LinuxConstants.O_NONBLOCK)) {
+                return new String(Kernel.readAll(file, MAX_BYTES), StandardCharsets.UTF_8);
+            }
         }
     }
 }

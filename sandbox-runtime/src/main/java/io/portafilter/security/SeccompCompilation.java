@@ -15,4 +15,11 @@ public record SeccompCompilation(SeccompProgram program, List<String> unknownNam
     public SeccompCompilation {
         unknownNames = List.copyOf(unknownNames);
     }
+
+    /** The same filter under another name for people. */
+    SeccompCompilation named(String name) {
+        return program.name().equals(name)
+                ? this
+                : new SeccompCompilation(program.named(name), unknownNames, foreignArchitectures);
+    }
 }

@@ -16,6 +16,10 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 
 /**
  * Compiles seccomp profiles with the host's libseccomp and remembers the results, for compiling takes about ten
@@ -29,17 +33,31 @@ public final class SeccompCompiler {
     /** More would take minutes to compile and could not fit. */
     private static final int MAX_CONDITIONED_RULES = 1000;
 
-    private static final int MAX_RULES = 8192;
+    static final int MAX_RULES = 8192;
+
     private static final int REMEMBERED = 128;
 
     private static final SeccompCompiler SHARED = new SeccompCompiler();
 
-    private record Key(String profile, CapabilitySet capabilities, Architecture architecture, KernelVersion kernel) {}
+    /** All that a compiled filter depends on; of the capabilities, those that the profile asks about. */
+    private record Key(
+            String profile,
+            CapabilitySet capabilities,
+            Architecture architecture,
+            KernelVersion kernel,
+            String library) {}
 
     @GuardedBy("this")
-    private final Map<Key, SeccompCompilation> remembered = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<Key, CompletableFuture<SeccompCompilation>> remembered = new LinkedHashMap<>(16, 0.75f, true);
 
-    private SeccompCompiler() {}
+    /** What of a profile its key depends on, by its identity: a profile that is known is not parsed again. */
+    @GuardedBy("this")
+    private final Map<String, CapabilitySet> conditions = new LinkedHashMap<>(16, 0.75f, true);
+
+    private final AtomicLong reads = new AtomicLong();
+    private final AtomicLong compilations = new AtomicLong();
+
+    SeccompCompiler() {}
 
     /**
      * The runtime's own profile for a container with this bounding set.
@@ -47,7 +65,8 @@ public final class SeccompCompiler {
      * @throws SecurityRefusal if the host has no libseccomp: a container that asks for a filter never runs without
      */
     public static SeccompCompilation runtimeDefault(CapabilitySet bounding, HostFacts host) {
-        return SHARED.compiled(SeccompProfile.runtimeDefault(), bounding, host);
+        SeccompProfile profile = SeccompProfile.runtimeDefault();
+        return SHARED.compiled(profile.identity(), profile.conditionalCapabilities(), () -> profile, bounding, host);
     }
 
     /**
@@ -56,7 +75,7 @@ public final class SeccompCompiler {
      * @throws SecurityRefusal for a malformed profile, with the place, or if the host has no libseccomp
      */
     public static SeccompCompilation localhost(SeccompRequest.Localhost file, CapabilitySet bounding, HostFacts host) {
-        return SHARED.compiled(SeccompProfileReader.read(file), bounding, host);
+        return SHARED.compiled(file, bounding, host);
     }
 
     /**
@@ -72,28 +91,96 @@ public final class SeccompCompiler {
         }
     }
 
-    private SeccompCompilation compiled(SeccompProfile profile, CapabilitySet bounding, HostFacts host) {
-        CapabilitySet relevant = bounding.intersect(profile.conditionalCapabilities());
-        Key key = new Key(profile.identity(), relevant, host.architecture(), host.kernel());
-        Optional<SeccompCompilation> known = recall(key);
+    /** A profile from a file, as {@link #localhost}. */
+    SeccompCompilation compiled(SeccompRequest.Localhost file, CapabilitySet bounding, HostFacts host) {
+        String identity = SeccompProfileReader.identity(file);
+        Optional<CapabilitySet> known = conditions(identity);
         if (known.isPresent()) {
-            return known.get();
+            return compiled(identity, known.get(), () -> read(file), bounding, host)
+                    .named(SeccompProfileReader.name(file));
         }
-        // Outside the lock: at worst two threads compile the same.
-        SeccompCompilation fresh =
-                compile(Libseccomp.installed(), profile, relevant, host.architecture(), host.kernel());
-        remember(key, fresh);
-        return fresh;
+        SeccompProfile profile = read(file);
+        rememberConditions(identity, profile.conditionalCapabilities());
+        return compiled(identity, profile.conditionalCapabilities(), () -> profile, bounding, host)
+                .named(profile.name());
     }
 
-    private synchronized Optional<SeccompCompilation> recall(Key key) {
-        return Optional.ofNullable(remembered.get(key));
+    private SeccompProfile read(SeccompRequest.Localhost file) {
+        reads.incrementAndGet();
+        return SeccompProfileReader.read(file);
     }
 
-    private synchronized void remember(Key key, SeccompCompilation compilation) {
-        remembered.put(key, compilation);
-        if (remembered.size() > REMEMBERED) {
-            remembered.remove(remembered.keySet().iterator().next());
+    /** How many profiles were parsed. */
+    long reads() {
+        return reads.get();
+    }
+
+    /** How many filters were compiled. */
+    long compilations() {
+        return compilations.get();
+    }
+
+    /** Who asks first compiles, outside the lock; others of the same key wait for the result. A refusal is not kept. */
+    private SeccompCompilation compiled(
+            String identity,
+            CapabilitySet conditional,
+            Supplier<SeccompProfile> profile,
+            CapabilitySet bounding,
+            HostFacts host) {
+        CapabilitySet relevant = bounding.intersect(conditional);
+        String library = Libseccomp.installed().map(Libseccomp::version).orElse("");
+        Key key = new Key(identity, relevant, host.architecture(), host.kernel(), library);
+        CompletableFuture<SeccompCompilation> mine = new CompletableFuture<>();
+        Optional<CompletableFuture<SeccompCompilation>> first = announce(key, mine);
+        if (first.isPresent()) {
+            try {
+                return first.get().join();
+            } catch (CompletionException e) {
+                // The other's refusal names the other's file.
+                return fresh(profile.get(), relevant, host);
+            }
+        }
+        try {
+            SeccompCompilation fresh = fresh(profile.get(), relevant, host);
+            mine.complete(fresh);
+            return fresh;
+        } catch (RuntimeException | Error e) {
+            forget(key);
+            mine.completeExceptionally(e);
+            throw e;
+        }
+    }
+
+    private SeccompCompilation fresh(SeccompProfile profile, CapabilitySet relevant, HostFacts host) {
+        compilations.incrementAndGet();
+        return compile(Libseccomp.installed(), profile, relevant, host.architecture(), host.kernel());
+    }
+
+    /** Whoever was first, nobody if it is the caller. */
+    private synchronized Optional<CompletableFuture<SeccompCompilation>> announce(
+            Key key, CompletableFuture<SeccompCompilation> mine) {
+        Optional<CompletableFuture<SeccompCompilation>> first = Optional.ofNullable(remembered.putIfAbsent(key, mine));
+        shrink(remembered);
+        return first;
+    }
+
+    private synchronized void forget(Key key) {
+        remembered.remove(key);
+    }
+
+    private synchronized Optional<CapabilitySet> conditions(String identity) {
+        return Optional.ofNullable(conditions.get(identity));
+    }
+
+    private synchronized void rememberConditions(String identity, CapabilitySet capabilities) {
+        conditions.put(identity, capabilities);
+        shrink(conditions);
+    }
+
+    /** The one that was not used for the longest time goes first. */
+    private static <K> void shrink(Map<K, ?> map) {
+        if (map.size() > REMEMBERED) {
+            map.remove(map.keySet().iterator().next());
         }
     }
 

@@ -4,6 +4,7 @@ import io.portafilter.linux.Architecture;
 import io.portafilter.linux.Libseccomp;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Which modes of a processor a filter knows. A program that makes system calls in another mode is killed. */
@@ -20,6 +21,14 @@ sealed interface SeccompModes {
         }
     }
 
+    /** The machine's own and those that a map of Docker's has for it. */
+    record Mapped(Map<String, Set<String>> byArchitecture) implements SeccompModes {
+
+        public Mapped {
+            byArchitecture = Map.copyOf(byArchitecture);
+        }
+    }
+
     /** The modes as libseccomp numbers them, the machine's own first. */
     default List<Integer> on(Architecture architecture) {
         List<Integer> modes = new ArrayList<>(List.of(own(architecture)));
@@ -27,6 +36,8 @@ sealed interface SeccompModes {
             boolean wanted = switch (this) {
                 case All() -> true;
                 case Named(Set<String> names) -> names.contains(foreign.name());
+                case Mapped(Map<String, Set<String>> byArchitecture) ->
+                    byArchitecture.getOrDefault(ownName(architecture), Set.of()).contains(foreign.name());
             };
             if (wanted) {
                 modes.add(foreign.number());
@@ -40,6 +51,13 @@ sealed interface SeccompModes {
         return switch (architecture) {
             case X86_64 -> Libseccomp.SCMP_ARCH_X86_64;
             case AARCH64 -> Libseccomp.SCMP_ARCH_AARCH64;
+        };
+    }
+
+    private static String ownName(Architecture architecture) {
+        return switch (architecture) {
+            case X86_64 -> "SCMP_ARCH_X86_64";
+            case AARCH64 -> "SCMP_ARCH_AARCH64";
         };
     }
 

@@ -31,14 +31,21 @@ import java.util.Set;
  * beyond it (archMap, includes, excludes, a single name).
  *
  * <p>Strict where leniency would weaken the filter: an unknown field may be a misspelt condition, so it is refused with
- * its line and column. System calls that the installed library does not know are the compiler's business.
+ * its line, column and JSON pointer (RFC 6901). System calls that the installed library does not know are the compiler's business.
  */
 final class SeccompProfileReader {
 
     private static final int LIMIT_CHARACTERS = 1024 * 1024;
-    private static final int MAX_ERRNO = 4095;
+
+    /** The most that libseccomp takes. */
+    private static final int MAX_ERRNO = 4094;
+
     private static final BigInteger MAX_UNSIGNED_LONG =
             BigInteger.ONE.shiftLeft(64).subtract(BigInteger.ONE);
+
+    /** More rows than a filter can have rules, since some may be for other architectures and capabilities. */
+    private static final int MAX_ROWS = 2 * SeccompCompiler.MAX_RULES;
+
     private static final int SECCOMP_FILTER_FLAG_LOG = 2;
     private static final int SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
 
@@ -47,6 +54,32 @@ final class SeccompProfileReader {
             .streamReadConstraints(
                     StreamReadConstraints.builder().maxNestingDepth(16).build())
             .build();
+
+    /** {@code Arch} of the runtime specification. The filter knows those of this machine; a misspelt one is refused. */
+    private static final Set<String> ARCHITECTURES = Set.of(
+            "SCMP_ARCH_X86",
+            "SCMP_ARCH_X86_64",
+            "SCMP_ARCH_X32",
+            "SCMP_ARCH_ARM",
+            "SCMP_ARCH_AARCH64",
+            "SCMP_ARCH_MIPS",
+            "SCMP_ARCH_MIPS64",
+            "SCMP_ARCH_MIPS64N32",
+            "SCMP_ARCH_MIPSEL",
+            "SCMP_ARCH_MIPSEL64",
+            "SCMP_ARCH_MIPSEL64N32",
+            "SCMP_ARCH_PPC",
+            "SCMP_ARCH_PPC64",
+            "SCMP_ARCH_PPC64LE",
+            "SCMP_ARCH_S390",
+            "SCMP_ARCH_S390X",
+            "SCMP_ARCH_PARISC",
+            "SCMP_ARCH_PARISC64",
+            "SCMP_ARCH_RISCV64",
+            "SCMP_ARCH_LOONGARCH64",
+            "SCMP_ARCH_M68K",
+            "SCMP_ARCH_SH",
+            "SCMP_ARCH_SHEB");
 
     private final JsonParser json;
     private final String path;
@@ -66,18 +99,28 @@ final class SeccompProfileReader {
                     "give a profile with fewer rules");
         }
         try (JsonParser json = JSON.createParser(file.json())) {
-            return new SeccompProfileReader(json, path).profile("Localhost " + path, digest(file.json()));
+            return new SeccompProfileReader(json, path).profile(name(file), identity(file));
         } catch (com.fasterxml.jackson.core.JacksonException e) {
-            throw refused(path, Optional.ofNullable(e.getLocation()), e.getOriginalMessage());
+            JsonLocation at = e.getLocation();
+            String place = at == null ? "" : ", line " + at.getLineNr() + ", column " + at.getColumnNr();
+            throw refusal(path, place, e.getOriginalMessage());
         } catch (IOException e) {
             throw new IllegalStateException("reading a text in memory", e);
         }
     }
 
-    private static String digest(String text) {
+    /** The profile's name for people. */
+    static String name(SeccompRequest.Localhost file) {
+        return "Localhost " + AccountId.shortened(file.path());
+    }
+
+    /** The same for two files of the same content, and only then. */
+    static String identity(SeccompRequest.Localhost file) {
         try {
-            return HexFormat.of()
-                    .formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+            return "sha256:"
+                    + HexFormat.of()
+                            .formatHex(MessageDigest.getInstance("SHA-256")
+                                    .digest(file.json().getBytes(StandardCharsets.UTF_8)));
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e);
         }
@@ -88,24 +131,28 @@ final class SeccompProfileReader {
     private SeccompProfile profile(String name, String identity) throws IOException {
         json.nextToken();
         expect(JsonToken.START_OBJECT, "an object");
-        Optional<String> action = Optional.empty();
+        OptionalInt action = OptionalInt.empty();
         OptionalInt errno = OptionalInt.empty();
         Set<String> architectures = new HashSet<>();
+        Map<String, Set<String>> architectureMap = new HashMap<>();
         long flags = 0;
         List<Entry> entries = new ArrayList<>();
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             String field = json.currentName();
             json.nextToken();
             switch (field) {
-                case "defaultAction" -> action = Optional.of(string());
-                case "defaultErrnoRet" -> errno = OptionalInt.of(errno());
-                case "defaultErrno" -> errno = OptionalInt.of(errnoByName());
-                case "architectures" -> architectures.addAll(strings());
-                case "archMap" -> architectures.addAll(archMap());
+                case "defaultAction" -> action = OptionalInt.of(action());
+                case "defaultErrnoRet" -> errno = errno();
+                case "defaultErrno" -> errno = errnoByName();
+                case "architectures" -> architectures.addAll(architectures());
+                case "archMap" -> architectureMap.putAll(archMap());
                 case "flags" -> flags = flags();
                 case "listenerPath", "listenerMetadata" -> refuseListener(field);
                 case "syscalls" -> entries.addAll(entries());
                 default -> throw unknown(field);
+            }
+            if (!architectures.isEmpty() && !architectureMap.isEmpty()) {
+                throw refused("architectures and archMap are both there; keep one");
             }
         }
         if (json.nextToken() != null) {
@@ -114,40 +161,70 @@ final class SeccompProfileReader {
         if (action.isEmpty()) {
             throw refused("defaultAction is missing");
         }
-        int defaultAction = action(action.get(), errno);
+        int defaultAction = withErrno(action.getAsInt(), errno);
         List<Row> rows = new ArrayList<>();
         for (Entry entry : entries) {
             rows.addAll(entry.rows());
         }
         return new SeccompProfile(
                 name,
-                "sha256:" + identity + " " + path,
+                identity,
                 defaultAction,
-                new SeccompModes.Named(architectures),
+                architectureMap.isEmpty()
+                        ? new SeccompModes.Named(architectures)
+                        : new SeccompModes.Mapped(architectureMap),
                 flags,
                 rows);
     }
 
-    /** Docker's own: each architecture with those that belong to it. Names of other processors do no harm. */
-    private Set<String> archMap() throws IOException {
+    private Set<String> architectures() throws IOException {
         Set<String> names = new HashSet<>();
         if (isNull()) {
             return names;
         }
         expect(JsonToken.START_ARRAY, "a list");
         while (json.nextToken() != JsonToken.END_ARRAY) {
+            names.add(architecture());
+        }
+        return names;
+    }
+
+    private String architecture() throws IOException {
+        String name = string();
+        if (!ARCHITECTURES.contains(name)) {
+            throw refused("unknown architecture \"" + AccountId.shortened(name) + "\"");
+        }
+        return name;
+    }
+
+    /** Docker's own: each architecture with those that belong to it. */
+    private Map<String, Set<String>> archMap() throws IOException {
+        Map<String, Set<String>> map = new HashMap<>();
+        if (isNull()) {
+            return map;
+        }
+        expect(JsonToken.START_ARRAY, "a list");
+        while (json.nextToken() != JsonToken.END_ARRAY) {
             expect(JsonToken.START_OBJECT, "an object");
+            Optional<String> own = Optional.empty();
+            Set<String> others = new HashSet<>();
             while (json.nextToken() == JsonToken.FIELD_NAME) {
                 String field = json.currentName();
                 json.nextToken();
                 switch (field) {
-                    case "architecture" -> names.add(string());
-                    case "subArchitectures" -> names.addAll(strings());
+                    case "architecture" -> own = Optional.of(architecture());
+                    case "subArchitectures" -> others.addAll(architectures());
                     default -> throw unknown(field);
                 }
             }
+            if (own.isEmpty()) {
+                throw refused("an entry of archMap without architecture");
+            }
+            if (map.put(own.get(), others) != null) {
+                throw refused("a second entry of archMap for " + own.get());
+            }
         }
-        return names;
+        return map;
     }
 
     private long flags() throws IOException {
@@ -187,16 +264,23 @@ final class SeccompProfileReader {
             return entries;
         }
         expect(JsonToken.START_ARRAY, "a list");
+        int rows = 0;
         while (json.nextToken() != JsonToken.END_ARRAY) {
             expect(JsonToken.START_OBJECT, "an object");
-            entries.add(entry());
+            Entry entry = entry();
+            entries.add(entry);
+            rows += entry.names().size();
+            if (rows > MAX_ROWS) {
+                throw refused("more than " + MAX_ROWS + " rules");
+            }
         }
         return entries;
     }
 
     private Entry entry() throws IOException {
         List<String> names = new ArrayList<>();
-        Optional<String> action = Optional.empty();
+        Optional<String> name = Optional.empty();
+        OptionalInt action = OptionalInt.empty();
         OptionalInt errno = OptionalInt.empty();
         List<Comparison> conditions = new ArrayList<>();
         List<SeccompGuard> guards = new ArrayList<>();
@@ -205,10 +289,10 @@ final class SeccompProfileReader {
             json.nextToken();
             switch (field) {
                 case "names" -> names.addAll(strings());
-                case "name" -> names.add(string());
-                case "action" -> action = Optional.of(string());
-                case "errnoRet" -> errno = OptionalInt.of(errno());
-                case "errno" -> errno = OptionalInt.of(errnoByName());
+                case "name" -> name = isNull() || string().isEmpty() ? Optional.empty() : Optional.of(string());
+                case "action" -> action = OptionalInt.of(action());
+                case "errnoRet" -> errno = errno();
+                case "errno" -> errno = errnoByName();
                 case "args" -> conditions.addAll(conditions());
                 case "includes" -> guards.addAll(guards(true));
                 case "excludes" -> guards.addAll(guards(false));
@@ -216,13 +300,19 @@ final class SeccompProfileReader {
                 default -> throw unknown(field);
             }
         }
+        if (name.isPresent()) {
+            if (!names.isEmpty()) {
+                throw refused("an entry of syscalls with both name and names");
+            }
+            names.add(name.get());
+        }
         if (names.isEmpty() || names.contains("")) {
             throw refused("an entry of syscalls without a name");
         }
         if (action.isEmpty()) {
             throw refused("the entry for " + AccountId.shortened(names.getFirst()) + " has no action");
         }
-        return new Entry(names, action(action.get(), errno), conditions, guards);
+        return new Entry(names, withErrno(action.getAsInt(), errno), conditions, guards);
     }
 
     private List<Comparison> conditions() throws IOException {
@@ -282,20 +372,32 @@ final class SeccompProfileReader {
         };
     }
 
-    private int action(String name, OptionalInt errno) {
-        int data = errno.orElse(Errno.EPERM.number());
+    /** The action that stands here, without what errnoRet adds to it. */
+    private int action() throws IOException {
+        String name = string();
         return switch (name) {
             case "SCMP_ACT_ALLOW" -> SeccompAction.SECCOMP_RET_ALLOW;
-            case "SCMP_ACT_ERRNO" -> SeccompAction.SECCOMP_RET_ERRNO | data;
+            case "SCMP_ACT_ERRNO" -> SeccompAction.SECCOMP_RET_ERRNO;
             case "SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD" -> SeccompAction.SECCOMP_RET_KILL_THREAD;
             case "SCMP_ACT_KILL_PROCESS" -> SeccompAction.SECCOMP_RET_KILL_PROCESS;
             case "SCMP_ACT_TRAP" -> SeccompAction.SECCOMP_RET_TRAP;
-            case "SCMP_ACT_TRACE" -> SeccompAction.SECCOMP_RET_TRACE | data;
+            case "SCMP_ACT_TRACE" -> SeccompAction.SECCOMP_RET_TRACE;
             case "SCMP_ACT_LOG" -> SeccompAction.SECCOMP_RET_LOG;
             case "SCMP_ACT_NOTIFY" ->
                 throw refused("SCMP_ACT_NOTIFY needs a process that answers notifications, which is not supported");
             default -> throw refused("unknown action \"" + AccountId.shortened(name) + "\"");
         };
+    }
+
+    /** With the error number, EPERM unless one is given. The specification wants an error for one that is not used. */
+    private int withErrno(int action, OptionalInt errno) {
+        if (action == SeccompAction.SECCOMP_RET_ERRNO || action == SeccompAction.SECCOMP_RET_TRACE) {
+            return action | errno.orElse(Errno.EPERM.number());
+        }
+        if (errno.isPresent()) {
+            throw refused("an error number with " + SeccompAction.text(action) + ", which returns none");
+        }
+        return action;
     }
 
     // ---- includes and excludes
@@ -383,15 +485,20 @@ final class SeccompProfileReader {
         return number;
     }
 
-    private int errno() throws IOException {
-        return number(BigInteger.valueOf(MAX_ERRNO)).intValue();
+    private OptionalInt errno() throws IOException {
+        return isNull()
+                ? OptionalInt.empty()
+                : OptionalInt.of(number(BigInteger.valueOf(MAX_ERRNO)).intValue());
     }
 
-    private int errnoByName() throws IOException {
+    private OptionalInt errnoByName() throws IOException {
+        if (isNull() || string().isEmpty()) {
+            return OptionalInt.empty();
+        }
         String name = string();
         for (int number = 1; number <= MAX_ERRNO; number++) {
             if (Errno.of(number).name().equals(name)) {
-                return number;
+                return OptionalInt.of(number);
             }
         }
         throw refused("\"" + AccountId.shortened(name) + "\" is no error name");
@@ -402,15 +509,16 @@ final class SeccompProfileReader {
     }
 
     private SecurityRefusal refused(String why) {
-        return refused(path, Optional.of(json.currentTokenLocation()), why);
+        JsonLocation at = json.currentTokenLocation();
+        String pointer = json.getParsingContext().pathAsPointer().toString();
+        String place = pointer.isEmpty() ? "" : ", at " + AccountId.shortened(pointer);
+        return refusal(path, ", line " + at.getLineNr() + ", column " + at.getColumnNr() + place, why);
     }
 
-    private static SecurityRefusal refused(String path, Optional<JsonLocation> place, String why) {
-        String where = place.map(at -> ", line " + at.getLineNr() + ", column " + at.getColumnNr())
-                .orElse("");
+    private static SecurityRefusal refusal(String path, String place, String why) {
         return new SecurityRefusal(
                 "seccomp",
-                "the profile " + path + where + ": " + why,
+                "the profile " + path + place + ": " + why,
                 "write it as the OCI runtime specification describes linux.seccomp");
     }
 }

@@ -38,6 +38,11 @@ public record SeccompProgram(byte[] bpf, long flags, String name) {
         return ByteBuffer.wrap(bpf).asReadOnlyBuffer().order(ByteOrder.nativeOrder());
     }
 
+    /** The same filter under another name for people. */
+    SeccompProgram named(String other) {
+        return new SeccompProgram(bpf, flags, other);
+    }
+
     /** How many instructions the filter has. */
     public int instructions() {
         return bpf.length / INSTRUCTION_BYTES;

@@ -188,9 +188,18 @@ class SeccompProfileReaderTest {
                 "{'defaultAction':'SCMP_ACT_ALLOW','defaultAction':'SCMP_ACT_ALLOW'}",
                 "{'defaultAction':'SCMP_ACT_ALLOW','syscals':[]}",
                 "{'defaultAction':'SCMP_ACT_ALLOW','listenerPath':'/run/x'}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','listenerMetadata':'x'}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','defaultErrnoRet':1}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','architectures':['SCMP_ARCH_X64']}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','archMap':[{'subArchitectures':['SCMP_ARCH_X86']}]}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','archMap':[{'architecture':'SCMP_ARCH_ARM'},{'architecture':'SCMP_ARCH_ARM'}]}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','architectures':['SCMP_ARCH_X86'],'archMap':[{'architecture':'SCMP_ARCH_X86_64'}]}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','flags':['SECCOMP_FILTER_FLAG_SPEED']}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['kill'],'action':'SCMP_ACT_TRAP','errnoRet':2}]}",
+                "{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['kill'],'name':'chmod','action':'SCMP_ACT_TRAP'}]}",
                 "{'defaultAction':'SCMP_ACT_ALLOW','flags':['SECCOMP_FILTER_FLAG_NEW_LISTENER']}",
                 "{'defaultAction':'SCMP_ACT_ALLOW','flags':['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV']}",
-                "{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':4096}",
+                "{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':4095}",
                 "{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':-1}",
                 "{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':'1'}",
                 "{'defaultAction':'SCMP_ACT_ALLOW','syscalls':{}}",
@@ -217,14 +226,72 @@ class SeccompProfileReaderTest {
     void refusesWhatIsMalformedWithItsPlace(String json) {
         assertThatExceptionOfType(SecurityRefusal.class)
                 .isThrownBy(() -> compile(json))
-                .withMessageMatching("seccomp: the profile /profiles/test.json, line \\d+, column \\d+: .*");
+                .withMessageMatching(
+                        "seccomp: the profile /profiles/test.json, line \\d+, column \\d+(, at /\\S+)?: .*");
     }
 
     @Test
     void namesLineAndColumn() {
         assertThatExceptionOfType(SecurityRefusal.class)
                 .isThrownBy(() -> compile("{'defaultAction': 'SCMP_ACT_ALLOW',\n 'colour': 1}"))
-                .withMessageContaining("line 2, column 12: unknown field \"colour\"");
+                .withMessageContaining("line 2, column 12, at /colour: unknown field \"colour\"");
+    }
+
+    @Test
+    void namesTheMemberByItsPointer() {
+        assertThatExceptionOfType(SecurityRefusal.class)
+                .isThrownBy(() -> compile("""
+                        {'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': [
+                        {'names': ['kill'], 'action': 'SCMP_ACT_TRAP'},
+                        {'names': ['chmod'], 'args': [{'op': 'SCMP_CMP_LIKE'}]}]}"""))
+                .withMessageContaining("line 3, column 38, at /syscalls/1/args/0/op: unknown op \"SCMP_CMP_LIKE\"");
+        assertThatExceptionOfType(SecurityRefusal.class)
+                .isThrownBy(() -> compile("{'syscalls':[{'action':'SCMP_ACT_NOTIFY','names':['kill']}]}"))
+                .withMessageContaining("at /syscalls/0/action: SCMP_ACT_NOTIFY needs a process that answers");
+    }
+
+    @Test
+    void takesFromTheArchitectureMapOnlyWhatBelongsToThisMachine() {
+        SeccompProgram program = compile("{'defaultAction':'SCMP_ACT_ALLOW','archMap':["
+                + "{'architecture':'SCMP_ARCH_X86_64','subArchitectures':[]},"
+                + "{'architecture':'SCMP_ARCH_AARCH64','subArchitectures':['SCMP_ARCH_X86','SCMP_ARCH_X32']}]}");
+        assertThat(SeccompAction.text(BpfEvaluator.evaluate(program, AUDIT_ARCH_I386, CHMOD_I386)))
+                .isEqualTo("KILL_THREAD");
+        assertThat(answer(program, CHMOD | BpfEvaluator.X32_SYSCALL_BIT)).isEqualTo("KILL_THREAD");
+    }
+
+    /** The bit alone does not make a call of a mode that the filter knows. */
+    @Test
+    void killsX32CallsUnlessTheProfileNamesX32() {
+        assertThat(answer(compile("{'defaultAction':'SCMP_ACT_ALLOW'}"), GETPID | BpfEvaluator.X32_SYSCALL_BIT))
+                .isEqualTo("KILL_THREAD");
+        assertThat(answer(
+                        compile("{'defaultAction':'SCMP_ACT_ALLOW','architectures':['SCMP_ARCH_X32']}"),
+                        GETPID | BpfEvaluator.X32_SYSCALL_BIT))
+                .isEqualTo("ALLOW");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "SCMP_ACT_ERRNO, 38, ERRNO(ENOSYS)",
+        "SCMP_ACT_ERRNO, 0, ERRNO(0)",
+        "SCMP_ACT_ERRNO, null, ERRNO(EPERM)",
+        "SCMP_ACT_ERRNO, 133, ERRNO(EHWPOISON)",
+        "SCMP_ACT_TRACE, 7, TRACE(7)"
+    })
+    void answersWithTheErrorNumberThatIsGiven(String action, String errno, String expected) {
+        assertThat(answer(
+                        compile(
+                                "{'defaultAction':'SCMP_ACT_ALLOW','defaultErrnoRet':null,'syscalls':[{'names':['chmod'],"
+                                        + "'action':'" + action + "','errnoRet':" + errno + "}]}"),
+                        CHMOD))
+                .isEqualTo(
+                        expected.replace("4095", SeccompAction.text(0x0005_0fff).replaceAll("\\D", "")));
+        assertThat(answer(compile("{'defaultAction':'" + action + "','defaultErrnoRet':" + errno + "}"), CHMOD))
+                .isEqualTo(answer(
+                        compile("{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'name':'chmod'," + "'action':'" + action
+                                + "','errnoRet':" + errno + "}]}"),
+                        CHMOD));
     }
 
     @ParameterizedTest
