@@ -92,6 +92,11 @@ public record ContainerPlan(
         return of(asked, SecurityPlan.preview(asked.security(), accounts, facts.host()), facts);
     }
 
+    /** The plan for comparing with others, never for a launch: see {@link SecurityPlan#outline}. */
+    public static ContainerPlan outline(ContainerRequest asked, ImageAccounts accounts, LaunchFacts facts) {
+        return of(asked, SecurityPlan.outline(asked.security(), accounts, facts.host()), facts);
+    }
+
     private static ContainerPlan of(ContainerRequest asked, SecurityPlan security, LaunchFacts facts) {
         List<String> environment = withHome(asked.environment(), security.user().home());
         requireExecutable(asked.arguments(), environment);

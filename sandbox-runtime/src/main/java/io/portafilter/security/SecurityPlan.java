@@ -10,7 +10,6 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /**
  * What a security context becomes: all that the launch tells the kernel about the program's rights. A pure function of
@@ -64,6 +63,15 @@ public record SecurityPlan(
      */
     public static SecurityPlan preview(SecurityRequest asked, ImageAccounts accounts, HostFacts host) {
         return of(asked, accounts, host, Libseccomp.installed().isEmpty());
+    }
+
+    /**
+     * As {@link #preview}, with the filter named and never compiled: for those who compare many plans.
+     *
+     * @throws SecurityRefusal for what cannot be carried out, naming the field
+     */
+    public static SecurityPlan outline(SecurityRequest asked, ImageAccounts accounts, HostFacts host) {
+        return of(asked, accounts, host, true);
     }
 
     static SecurityPlan of(SecurityRequest asked, ImageAccounts accounts, HostFacts host, boolean withoutCompiler) {
@@ -169,34 +177,47 @@ public record SecurityPlan(
 
     /** The plan for people, one fact a line: a name of at most 16 characters, then the value. */
     public List<String> describe() {
-        List<String> lines = new ArrayList<>();
-        lines.add(line("user namespace", ids.map(SecurityPlan::mappingText).orElse("the host's")));
-        lines.add(line("user", userText()));
-        lines.add(line("groups", user.groups().stream().map(String::valueOf).collect(Collectors.joining(", "))));
-        lines.add(line("bounding", capabilities.bounding().toString()));
-        lines.add(line("permitted", capabilities.permitted().toString()));
-        lines.add(line("effective", capabilities.effective().toString()));
-        lines.add(line("inheritable", capabilities.inheritable().toString()));
-        lines.add(line("ambient", capabilities.ambient().toString()));
-        lines.add(line(
-                "seccomp",
-                seccomp.map(SecurityPlan::filterText).orElse(privileged ? "none (privileged)" : "none (unconfined)")));
-        lines.add(line("no_new_privs", noNewPrivileges ? "on" : "off"));
-        lines.add(line("root filesystem", readOnlyRootfs ? "read-only" : "writable"));
-        lines.add(line("privileged", privileged ? "yes" : "no"));
-        lines.add(line("masked paths", pathsText(maskedPaths)));
-        lines.add(line("read-only paths", pathsText(readOnlyPaths)));
-        notes.forEach(note -> lines.add(line("note", note)));
-        return lines;
+        List<String> described =
+                new ArrayList<>(lines().stream().map(PlanLine::toString).toList());
+        notes.forEach(note -> described.add(PlanLine.of("note", note).toString()));
+        return described;
     }
 
-    private static String line(String name, String value) {
-        return String.format("%-16s %s", name, value);
+    /** The plan's facts. */
+    public List<PlanLine> lines() {
+        return List.of(
+                PlanLine.of("user namespace", ids.map(SecurityPlan::mappingText).orElse("the host's")),
+                PlanLine.of("user", userText()),
+                PlanLine.of("group", "gid " + user.gid()),
+                PlanLine.list(
+                        "groups", user.groups().stream().map(String::valueOf).toList()),
+                set("bounding", capabilities.bounding()),
+                set("permitted", capabilities.permitted()),
+                set("effective", capabilities.effective()),
+                set("inheritable", capabilities.inheritable()),
+                set("ambient", capabilities.ambient()),
+                PlanLine.of(
+                        "seccomp",
+                        seccomp.map(SecurityPlan::filterText)
+                                .orElse(privileged ? "none (privileged)" : "none (unconfined)")),
+                PlanLine.of("no_new_privs", noNewPrivileges ? "on" : "off"),
+                PlanLine.of("root filesystem", readOnlyRootfs ? "read-only" : "writable"),
+                PlanLine.of("privileged", privileged ? "yes" : "no"),
+                PlanLine.list("masked paths", maskedPaths),
+                PlanLine.list("read-only paths", readOnlyPaths));
+    }
+
+    private static PlanLine set(String name, CapabilitySet capabilities) {
+        return PlanLine.list(
+                name,
+                capabilities.isEmpty()
+                        ? List.of()
+                        : List.of(capabilities.toString().split(", ")));
     }
 
     private String userText() {
         String name = user.userName().isEmpty() ? "" : " (" + user.userName() + ")";
-        return "uid " + user.uid() + name + ", gid " + user.gid() + ", home " + user.home();
+        return "uid " + user.uid() + name + ", home " + user.home();
     }
 
     private static String mappingText(IdMappings ids) {
@@ -213,9 +234,5 @@ public record SecurityPlan(
         return program.name().endsWith(NOT_COMPILED)
                 ? program.name()
                 : program.name() + ", " + program.instructions() + " instructions";
-    }
-
-    private static String pathsText(List<String> paths) {
-        return paths.isEmpty() ? "none" : String.join(", ", paths);
     }
 }
