@@ -22,7 +22,10 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
-/** A client of the server that listens; if none does, of one that serves in this process until this is closed. */
+/**
+ * A client of the server that listens; if none does, of one that serves in this process until this is closed and no
+ * other command uses it any more.
+ */
 final class Connection implements AutoCloseable {
     private static final int MAXIMUM_ANSWER_BYTES = 16 << 20;
 
@@ -116,6 +119,11 @@ final class Connection implements AutoCloseable {
         boolean interrupted = false;
         try {
             boolean _ = channel.awaitTermination(2, TimeUnit.SECONDS);
+            if (server.isPresent()) {
+                server.get()
+                        .awaitNoClients(() -> System.err.println("portafilter: other commands use the server of this"
+                                + " one, which ends with the last of them; Ctrl-C ends it now"));
+            }
         } catch (InterruptedException e) {
             interrupted = true;
         }

@@ -51,6 +51,7 @@ public final class CriServer implements AutoCloseable {
 
     private static final int EXITS_AT_ONCE = 4;
     private static final long CALLS_END_SECONDS = 10;
+    private static final long HANGING_UP_MILLIS = 100;
 
     /** Held, or its level would be forgotten: gRPC sets SO_KEEPALIVE, which netty warns that unix sockets do not have. */
     private static final java.util.logging.Logger NETTY_OPTIONS =
@@ -59,13 +60,16 @@ public final class CriServer implements AutoCloseable {
     private final Config config;
     private final Rollback parts;
     private final Recovered recovered;
+    private final Clients clients;
     private final Server server;
     private final Thread takeOver;
 
-    private CriServer(Config config, Rollback parts, Recovered recovered, Server server, Thread takeOver) {
+    private CriServer(
+            Config config, Rollback parts, Recovered recovered, Clients clients, Server server, Thread takeOver) {
         this.config = config;
         this.parts = parts;
         this.recovered = recovered;
+        this.clients = clients;
         this.server = server;
         this.takeOver = takeOver;
     }
@@ -86,9 +90,10 @@ public final class CriServer implements AutoCloseable {
             restrict(config.root());
             restrict(config.state());
             Recovered recovered = new Recovered();
-            Server server = listen(config, recovered, parts);
+            Clients clients = new Clients();
+            Server server = listen(config, recovered, clients, parts);
             Thread takeOver = Thread.ofPlatform().name("take-over").start(() -> takeOver(config, recovered, parts));
-            return new CriServer(config, parts, recovered, server, takeOver);
+            return new CriServer(config, parts, recovered, clients, server, takeOver);
         } catch (RuntimeException e) {
             closeAfter(parts, e);
             throw e;
@@ -112,7 +117,7 @@ public final class CriServer implements AutoCloseable {
         }
     }
 
-    private static Server listen(Config config, Recovered recovered, Rollback parts) {
+    private static Server listen(Config config, Recovered recovered, Clients clients, Rollback parts) {
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
         parts.add(() -> group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2, TimeUnit.SECONDS));
         ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
@@ -136,6 +141,7 @@ public final class CriServer implements AutoCloseable {
                     })
                     .executor(calls)
                     .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+                    .addTransportFilter(clients)
                     .intercept(new StatusInterceptor())
                     .addService(new RuntimeRpc(recovered))
                     .addService(new ImageRpc(config, recovered))
@@ -240,6 +246,18 @@ public final class CriServer implements AutoCloseable {
      */
     public void awaitReady() {
         var _ = recovered.services();
+    }
+
+    /**
+     * Returns when nobody is connected any more: for a server that lives as long as a command.
+     *
+     * @param ifOthers called once, if there is something to wait for
+     */
+    public void awaitNoClients(Runnable ifOthers) throws InterruptedException {
+        if (!clients.areGoneWithin(HANGING_UP_MILLIS)) {
+            ifOthers.run();
+            clients.awaitNone();
+        }
     }
 
     /** The directories, locks and the socket are given up; calls under way have ended, or were ended after a while. */

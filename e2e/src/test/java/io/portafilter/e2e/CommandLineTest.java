@@ -1,6 +1,7 @@
 package io.portafilter.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -10,6 +11,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -347,6 +354,46 @@ class CommandLineTest {
         assertThat(outcome.stdout()).as(outcome.stderr()).isEqualTo("alone\n");
         assertThat(outcome.status()).isEqualTo(2);
         assertThat(base.resolve("state/portafilter.sock")).doesNotExist();
+    }
+
+    /** The first serves for itself; the second uses that server, and must not lose it when the first has ended. */
+    @Test
+    void aCommandThatServesInProcessEndsWithTheLastThatUsesIt()
+            throws ExecutionException, IOException, InterruptedException {
+        Path base = live.directory("shared");
+        Path config = Files.writeString(
+                base.resolve("config.toml"),
+                "root = \"" + base + "/root\"\nstate = \"" + base + "/state\"\ncgroup_parent = \""
+                        + live.portafilter().cgroupParent() + "/shared\"\n");
+        Path may = base.resolve("may-end");
+        Path first = manifest("first", waiting("first", "[ -e /see/second ]", base));
+        Path second = manifest("second", waiting("second", "[ -e /see/may-end ]", base));
+        try (ExecutorService commands = Executors.newFixedThreadPool(2)) {
+            Future<Commands.Outcome> serving =
+                    commands.submit(() -> portafilter("run", "--rm", "--config", config.toString(), first.toString()));
+            Await.until("the first runs", Duration.ofSeconds(50), () -> Files.exists(base.resolve("first")));
+            Future<Commands.Outcome> served =
+                    commands.submit(() -> portafilter("run", "--rm", "--config", config.toString(), second.toString()));
+            Await.until("the second runs", Duration.ofSeconds(50), () -> Files.exists(base.resolve("second")));
+            assertThatThrownBy(() -> serving.get(2, TimeUnit.SECONDS)).isInstanceOf(TimeoutException.class);
+            Files.createFile(may);
+            assertThat(served.get()).returns(0, Commands.Outcome::status);
+            assertThat(serving.get()).returns(0, Commands.Outcome::status);
+            assertThat(serving.get().stderr()).contains("other commands use the server");
+        }
+        assertThat(base.resolve("state/portafilter.sock")).doesNotExist();
+    }
+
+    private static String waiting(String name, String condition, Path seen) {
+        return """
+                restartPolicy: Never
+                volumes: [{name: see, hostPath: {path: %s}}]
+                containers:
+                - name: main
+                  image: IMAGE
+                  command: [sh, -c, "touch /see/%s; until %s; do sleep 0.1; done"]
+                  volumeMounts: [{name: see, mountPath: /see}]
+                """.formatted(seen, name, condition);
     }
 
     @Test
