@@ -170,6 +170,17 @@ class ResourcesTest {
     }
 
     @Test
+    void aMemoryLimitTooSmallToStartWithIsTheRequestsFault() {
+        Pod pod = live.pod().run();
+        Refusal refusal = Refusal.of(
+                () -> pod.container(live.busybox()).memoryLimit(64 << 10).idle().create());
+        assertThat(refusal.code()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(refusal.message()).contains("memory_limit_in_bytes 65536", "too small");
+        assertThat(live.cri().containers())
+                .noneMatch(left -> left.getPodSandboxId().equals(pod.id()));
+    }
+
+    @Test
     void anUpdateThatFailsOnItsWayTakesBackWhatItDid() {
         Container container = live.pod()
                 .run()

@@ -14,7 +14,8 @@ public final class CgroupRefusal extends RuntimeException {
 
     private final boolean forNow;
 
-    CgroupRefusal(String message) {
+    /** For what no other moment makes right. */
+    public CgroupRefusal(String message) {
         super(message);
         forNow = false;
     }

@@ -5,6 +5,7 @@ import static io.portafilter.linux.LinuxConstants.*;
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupLimits;
+import io.portafilter.cgroup.CgroupRefusal;
 import io.portafilter.cgroup.CgroupView;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.launch.ProgressFile;
@@ -251,10 +252,9 @@ public final class ContainerLaunch implements AutoCloseable {
         } catch (LaunchException e) {
             OptionalLong limit = asked.limits().memoryLimitBytes();
             if (limit.isPresent() && cgroup.oomKills() > 0) {
-                throw LaunchException.because(
-                        "the kernel killed the container's process for want of memory while it was"
-                                + " prepared: the memory limit of " + limit.getAsLong()
-                                + " bytes is too small; give more");
+                throw new CgroupRefusal("memory_limit_in_bytes " + limit.getAsLong()
+                        + ": it is too small to start with: the kernel killed the container's process for want of"
+                        + " memory while it was prepared; give more");
             }
             throw e;
         }
