@@ -109,14 +109,14 @@ final class MountCheck {
 
     /** A file system that the launching process made. */
     private void made(String target, String type, long attributes) {
-        MountInfo found = top.get(target);
+        MountInfo found = belowMask(target);
         String root = type.equals("cgroup2") ? cgroupPath : "/";
         if (found == null || !found.type().equals(type) || !found.root().equals(root)) {
             differ(target, type, describe(found));
             return;
         }
         expected.add(found.id());
-        flags(target, attributes, found);
+        flags(target, attributes | readOnlyPath(found), found);
         if (type.equals("proc")
                 && plan.pidMode() != PidMode.NODE
                 && found.device().equals(Kernel.statx(Fd.CWD, "/proc", 0).device())) {
@@ -182,7 +182,29 @@ final class MountCheck {
             return;
         }
         expected.add(found.id());
-        flags(path, isFileMask(found) ? MOUNT_ATTR_NOSUID : MOUNT_ATTR_RDONLY | BARE, found);
+        long own = isFileMask(found) ? MOUNT_ATTR_NOSUID : MOUNT_ATTR_RDONLY | BARE;
+        flags(path, own | readOnlyPath(found), found);
+    }
+
+    /** What lies there below the mask that was asked for at the same place. */
+    private @org.jspecify.annotations.Nullable MountInfo belowMask(String target) {
+        MountInfo found = top.get(target);
+        while (found != null
+                && plan.security().maskedPaths().contains(target)
+                && (isFileMask(found) || isDirectoryMask(found))) {
+            MountInfo covered = byId.get((long) found.parentId());
+            found = covered != null && covered.mountPoint().equals(target) ? covered : null;
+        }
+        return found;
+    }
+
+    /** Read-only is more than was planned for a mount, but not for one that a read-only path holds. */
+    private long readOnlyPath(MountInfo mount) {
+        return mount.isReadOnly()
+                        && plan.security().readOnlyPaths().stream()
+                                .anyMatch(path -> isBelow(mount.mountPoint(), normalized(path)))
+                ? MOUNT_ATTR_RDONLY
+                : 0;
     }
 
     private boolean isFileMask(MountInfo mount) {
@@ -243,7 +265,7 @@ final class MountCheck {
                 .filter(MountPlan.Prepared.class::isInstance)
                 .map(mount -> normalized(mount.target()))
                 .collect(Collectors.toSet());
-        open.addAll(plan.security().readOnlyPaths());
+        plan.security().readOnlyPaths().forEach(path -> open.add(normalized(path)));
         for (MountInfo mount : mounts) {
             if (!expected.contains(mount.id())
                     && open.stream().noneMatch(target -> isBelow(mount.mountPoint(), target))

@@ -1,7 +1,9 @@
 package io.portafilter.security;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * All that a container's security context asks for, free of the CRI's messages.
@@ -12,8 +14,8 @@ import java.util.Optional;
  * @param user user, group and supplementary groups
  * @param noNewPrivileges {@code no_new_privs}, taken as it is
  * @param readOnlyRootfs the root filesystem is read-only
- * @param maskedPaths literal paths to hide; ignored when privileged
- * @param readOnlyPaths literal paths to make read-only; ignored when privileged
+ * @param maskedPaths absolute paths to hide; ignored when privileged
+ * @param readOnlyPaths absolute paths to make read-only; ignored when privileged
  * @param seccomp the filter; ignored when privileged
  * @param ids the pod's user namespace, absent in the host's
  */
@@ -30,23 +32,38 @@ public record SecurityRequest(
         Optional<IdMappings> ids) {
 
     public SecurityRequest {
-        maskedPaths = List.copyOf(maskedPaths);
-        readOnlyPaths = List.copyOf(readOnlyPaths);
+        maskedPaths = paths("masked_paths", maskedPaths, "name what is to be hidden in it");
+        readOnlyPaths = paths("readonly_paths", readOnlyPaths, "use readonly_rootfs");
         if (privileged && !podPrivileged) {
             throw new SecurityRefusal(
                     "privileged",
                     "a privileged container in a pod sandbox that is not privileged",
                     "create the sandbox with privileged set in its security context");
         }
-        requirePaths("masked_paths", maskedPaths);
-        requirePaths("readonly_paths", readOnlyPaths);
     }
 
-    private static void requirePaths(String field, List<String> paths) {
-        for (String path : paths) {
-            if (!path.startsWith("/") || path.indexOf('\0') >= 0) {
-                throw new SecurityRefusal(field, "\"" + path + "\" is no absolute path", "begin it with /");
-            }
+    /**
+     * Each once, in its shortest spelling. {@code ..} stays, for it leads out of whatever the name before it is a link
+     * to, which is for the kernel to find.
+     */
+    private static List<String> paths(String field, List<String> asked, String insteadOfRoot) {
+        return asked.stream()
+                .map(path -> path(field, path, insteadOfRoot))
+                .distinct()
+                .toList();
+    }
+
+    private static String path(String field, String path, String insteadOfRoot) {
+        String named = "\"" + AccountId.shortened(path) + "\"";
+        if (!path.startsWith("/") || path.indexOf('\0') >= 0) {
+            throw new SecurityRefusal(field, named + " is no absolute path", "begin it with /");
         }
+        String shortest = Arrays.stream(path.split("/"))
+                .filter(name -> !name.isEmpty() && !name.equals("."))
+                .collect(Collectors.joining("/", "/", ""));
+        if (shortest.equals("/")) {
+            throw new SecurityRefusal(field, named + " is the root of the container", insteadOfRoot);
+        }
+        return shortest;
     }
 }

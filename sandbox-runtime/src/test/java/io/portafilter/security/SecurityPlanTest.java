@@ -73,13 +73,24 @@ class SecurityPlanTest {
     }
 
     @Test
-    void takesPathsLiterally() {
+    void takesEachPathOnceInItsShortestSpelling() {
         SecurityPlan plan = container()
-                .masked("/bin/ls", "/proc/../etc", "/a b")
-                .readOnlyPaths("/tmp", "/tmp")
+                .masked("/bin/ls", "/proc/../etc", "/a b", "//bin/./ls", "/a b/")
+                .readOnlyPaths("/tmp", "/tmp", "/tmp/")
                 .plan();
         assertThat(plan.maskedPaths()).containsExactly("/bin/ls", "/proc/../etc", "/a b");
-        assertThat(plan.readOnlyPaths()).containsExactly("/tmp", "/tmp");
+        assertThat(plan.readOnlyPaths()).containsExactly("/tmp");
+    }
+
+    @Test
+    void refusesToMaskTheRoot() {
+        for (String path : List.of("/", "//", "/./")) {
+            assertThatExceptionOfType(SecurityRefusal.class)
+                    .isThrownBy(() -> container().masked(path).plan());
+            assertThatExceptionOfType(SecurityRefusal.class)
+                    .isThrownBy(() -> container().readOnlyPaths(path).plan())
+                    .withMessageContaining("readonly_rootfs");
+        }
     }
 
     @Test
