@@ -14,6 +14,7 @@ import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.PodSandboxMetadata;
 import io.portafilter.cri.v1.PortMapping;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
+import io.portafilter.cri.v1.SupplementalGroupsPolicy;
 import io.portafilter.cri.v1.UserNamespace;
 import io.portafilter.security.IdMapping;
 import io.portafilter.security.IdMappings;
@@ -157,6 +158,10 @@ final class PodRequests {
         for (long group : security.getSupplementalGroupsList()) {
             Fields.id(SECURITY + ".supplemental_groups", group);
         }
+        Fields.known(
+                SECURITY + ".supplemental_groups_policy",
+                security.getSupplementalGroupsPolicy() != SupplementalGroupsPolicy.UNRECOGNIZED,
+                security.getSupplementalGroupsPolicyValue());
         SecurityProfiles.checkSeccomp(SECURITY, security.hasSeccomp(), security.getSeccomp(), seccompPath(security));
         SecurityProfiles.checkAppArmor(SECURITY, security.hasApparmor(), security.getApparmor(), "");
         SecurityProfiles.checkSelinux(SECURITY, security.hasSelinuxOptions(), security.getSelinuxOptions());
