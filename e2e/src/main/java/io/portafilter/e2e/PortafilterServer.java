@@ -140,7 +140,7 @@ public final class PortafilterServer implements CriServer {
 
     /** @param before a command that starts the launcher, such as {@code unshare -m sh -c '...; exec "$@"' sh} */
     public Duration start(List<String> before) {
-        if (process.isPresent()) {
+        if (isRunning()) {
             throw new IllegalStateException("the server runs already");
         }
         List<String> command = new ArrayList<>(before);

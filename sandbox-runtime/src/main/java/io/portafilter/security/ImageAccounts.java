@@ -1,7 +1,6 @@
 package io.portafilter.security;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
@@ -60,8 +59,25 @@ public record ImageAccounts(String passwd, String group) {
         }
     }
 
-    /** A line of group(5). */
-    private record Group(String name, String gid, List<String> members) {
+    /**
+     * A line of group(5).
+     *
+     * @param members their names with commas in between, in one piece: there may be a million of them
+     */
+    private record Group(String name, String gid, String members) {
+
+        boolean lists(String userName) {
+            int from = 0;
+            while (from <= members.length()) {
+                int comma = members.indexOf(',', from);
+                int end = comma < 0 ? members.length() : comma;
+                if (end - from == userName.length() && members.startsWith(userName, from)) {
+                    return true;
+                }
+                from = end + 1;
+            }
+            return false;
+        }
 
         long gidInRange() {
             return AccountId.parse("gid of " + AccountId.shortened(name) + " in the image's /etc/group", gid);
@@ -94,7 +110,7 @@ public record ImageAccounts(String passwd, String group) {
     /** The ids of all groups that list this user as a member; refuses ids out of range and too many groups. */
     List<Long> groupsListing(String userName) {
         List<Long> ids = new ArrayList<>();
-        groups().filter(group -> group.members().contains(userName)).forEach(group -> {
+        groups().filter(group -> group.lists(userName)).forEach(group -> {
             ids.add(group.gidInRange());
             if (ids.size() > LIMIT_GROUPS) {
                 throw new SecurityRefusal(
@@ -115,8 +131,13 @@ public record ImageAccounts(String passwd, String group) {
         return text.lines().map(String::strip).filter(line -> !line.isEmpty());
     }
 
+    /** What belongs to the fields there are; the rest of a line, of colons perhaps, is one piece behind them. */
+    private static String[] fields(String line, int known) {
+        return line.split(":", known + 1);
+    }
+
     private static Optional<User> user(String line) {
-        String[] fields = line.split(":", -1);
+        String[] fields = fields(line, 7);
         if (fields.length < 4
                 || !isName(fields[0])
                 || !AccountId.isNumber(fields[2])
@@ -127,12 +148,11 @@ public record ImageAccounts(String passwd, String group) {
     }
 
     private static Optional<Group> group(String line) {
-        String[] fields = line.split(":", -1);
+        String[] fields = fields(line, 4);
         if (fields.length < 3 || !isName(fields[0]) || !AccountId.isNumber(fields[2])) {
             return Optional.empty();
         }
-        List<String> members = fields.length > 3 ? Arrays.asList(fields[3].split(",", -1)) : List.of();
-        return Optional.of(new Group(fields[0], fields[2], members));
+        return Optional.of(new Group(fields[0], fields[2], fields.length > 3 ? fields[3] : ""));
     }
 
     /** Comments and the compatibility entries of NIS ({@code +name}, {@code -name}) are no accounts. */
