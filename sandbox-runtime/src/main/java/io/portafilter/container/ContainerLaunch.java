@@ -36,6 +36,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.UnaryOperator;
 
 /**
  * A container that is prepared: everything that can be wrong with its request has been tried, and its process waits at
@@ -195,7 +196,7 @@ public final class ContainerLaunch implements AutoCloseable {
                     plan,
                     made,
                     namespaces,
-                    numbers(plan, root, devices, descriptors),
+                    numbers(plan, root, devices, descriptors, neighbours.pod()),
                     points,
                     stay.write(),
                     descriptors,
@@ -392,7 +393,8 @@ public final class ContainerLaunch implements AutoCloseable {
         return targets;
     }
 
-    private static PreparedMounts numbers(ContainerPlan plan, Fd root, Fd devices, Descriptors descriptors) {
+    private static PreparedMounts numbers(
+            ContainerPlan plan, Fd root, Fd devices, Descriptors descriptors, LaunchedPod pod) {
         List<Long> volumes = new ArrayList<>();
         for (int i = 0; i < plan.prepared().size(); i++) {
             volumes.add(
@@ -408,7 +410,13 @@ public final class ContainerLaunch implements AutoCloseable {
             }
         }
         FileStatus ours = Kernel.fstat(devices);
-        return new PreparedMounts(Kernel.fstat(root).mountId(), ours.mountId(), ours.device(), volumes, cgroups);
+        return new PreparedMounts(
+                Kernel.fstat(root).mountId(),
+                ours.mountId(),
+                ours.device(),
+                volumes,
+                cgroups,
+                PauseMounts.of(pod.pause()));
     }
 
     private static String own(MountPoints points, String target) {
@@ -443,7 +451,7 @@ public final class ContainerLaunch implements AutoCloseable {
     }
 
     private long userNamespace() {
-        return plan.ids().isPresent() ? pod.of("user") : LaunchCheck.hostNamespace("user");
+        return plan.ids().isPresent() ? pod.of("user") : NamespaceInodes.OWN.of("user");
     }
 
     /** The processes at the gate, to be recorded before {@link #execute}. */
@@ -468,9 +476,21 @@ public final class ContainerLaunch implements AutoCloseable {
 
     /** Compares what the kernel says of the waiting process with the plan; throws with the exact difference. */
     public void check() {
+        check(UnaryOperator.identity());
+    }
+
+    /** The same if the kernel said something else. */
+    void check(UnaryOperator<HeldProcess> kernel) {
         try {
             LaunchCheck.compare(
-                    plan, cgroup, pod, mounts, launch.monitor(), prepared.init().pid());
+                    plan,
+                    new LaunchCheck.Asked(
+                            cgroup.expectedProcLines(),
+                            pod,
+                            mounts,
+                            launch.monitor().process().pid()),
+                    prepared.init().pid(),
+                    kernel);
         } catch (KernelException e) {
             throw launch.ended(e);
         }

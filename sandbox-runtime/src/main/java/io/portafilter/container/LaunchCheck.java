@@ -1,12 +1,11 @@
 package io.portafilter.container;
 
+import static io.portafilter.container.NamespaceInodes.OWN;
 import static io.portafilter.linux.LinuxConstants.O_CLOEXEC;
 import static io.portafilter.linux.LinuxConstants.O_DIRECTORY;
 import static io.portafilter.linux.LinuxConstants.O_PATH;
-import static io.portafilter.linux.LinuxConstants.RLIMIT_NOFILE;
 import static io.portafilter.linux.LinuxConstants.SECCOMP_MODE_FILTER;
 
-import io.portafilter.cgroup.Cgroup;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.Errno;
@@ -22,8 +21,10 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
 /**
@@ -47,30 +48,43 @@ final class LaunchCheck {
         this.userNamespace = userNamespace;
     }
 
-    /** Compares a prepared container; throws with every difference. */
-    static void compare(
-            ContainerPlan plan, Cgroup cgroup, NamespaceInodes pod, PreparedMounts mounts, Monitor monitor, int pid) {
-        LaunchCheck check = new LaunchCheck(plan, plan.ids().isPresent() ? pod.of("user") : hostNamespace("user"));
+    /**
+     * What was made for a container besides its plan.
+     *
+     * @param cgroups the lines of {@code /proc/PID/cgroup} by hierarchy
+     * @param pod the namespaces that it joins
+     * @param mounts those that the server made
+     * @param monitor the process number of its monitor
+     */
+    record Asked(Map<String, String> cgroups, NamespaceInodes pod, PreparedMounts mounts, int monitor) {}
+
+    /**
+     * Compares a prepared container; throws with every difference.
+     *
+     * @param kernel for tests: changes what the kernel has said
+     */
+    static void compare(ContainerPlan plan, Asked asked, int pid, UnaryOperator<HeldProcess> kernel) {
+        LaunchCheck check =
+                new LaunchCheck(plan, plan.ids().isPresent() ? asked.pod().of("user") : OWN.of("user"));
         try (ProcDirectory process = ProcDirectory.open(pid)) {
-            ProcStatus status = process.status();
-            check.same("parent process", monitor.process().pid(), status.parentPid());
+            HeldProcess held = kernel.apply(HeldProcess.read(process));
+            ProcStatus status = held.status();
+            check.same("parent process", asked.monitor(), status.parentPid());
             check.credentials(status);
             check.capabilities(status, ContainerProgram.untilFilter(plan.security()));
             check.same("no_new_privs", plan.security().noNewPrivileges(), status.noNewPrivileges());
             // Root's, for a process that is not dumpable; the directory itself always shows the user.
-            check.same(
-                    "owner of /proc/PID/stat",
-                    0,
-                    Kernel.statx(process.descriptor(), "stat", 0).uid());
-            check.namespaces(process, pod);
-            check.differences.addAll(
-                    MountCheck.compare(plan, mounts, cgroup.expectedProcLines().getOrDefault("", "/"), process));
+            check.same("owner of /proc/PID/stat", 0L, held.statOwner());
+            check.namespaces(held.namespaces(), asked.pod());
+            check.differences.addAll(MountCheck.compare(
+                    plan, asked.mounts(), asked.cgroups().getOrDefault("", "/"), held.mounts(), process));
             if (plan.pidMode() == PidMode.TARGET && check.differences.isEmpty()) {
-                check.procOfTarget(process, pod);
+                check.procOfTarget(process, asked.pod());
             }
-            check.inherited(process, status);
-            check.cgroups(cgroup.expectedProcLines(), process.read("cgroup"));
-            check.same("working directory", MountCheck.normalized(plan.workingDirectory()), process.link("cwd"));
+            check.inherited(held);
+            check.mappings(held.idMaps());
+            check.cgroups(asked.cgroups(), held.cgroups());
+            check.same("working directory", MountCheck.normalized(plan.workingDirectory()), held.workingDirectory());
         }
         check.finish();
     }
@@ -125,31 +139,40 @@ final class LaunchCheck {
     }
 
     /** What would be the server's own if it were not set. */
-    private void inherited(ProcDirectory process, ProcStatus status) {
-        same("umask", 0022, status.umask());
+    private void inherited(HeldProcess held) {
+        same("umask", 0022, held.status().umask());
         same(
                 "oom_score_adj",
                 Integer.toString(plan.oomScoreAdj()),
-                process.read("oom_score_adj").strip());
-        String limits = process.read("limits");
+                held.oomScoreAdj().strip());
         for (ProcessLimit limit : plan.limits()) {
-            if (limit.resource() == RLIMIT_NOFILE) {
-                same(
-                        "limit of open files",
-                        List.of(Long.toString(limit.soft()), Long.toString(limit.hard())),
-                        limits.lines()
-                                .filter(line -> line.startsWith("Max open files"))
-                                .map(line -> List.of(line.substring("Max open files".length())
-                                                .strip()
-                                                .split("\\s+"))
-                                        .subList(0, 2))
-                                .findFirst()
-                                .orElse(List.of()));
-            }
+            same(
+                    "limit of " + limit.line(),
+                    List.of(limitText(limit.soft()), limitText(limit.hard())),
+                    limitsIn(held.limits(), limit));
         }
+    }
+
+    private static List<String> limitsIn(String limits, ProcessLimit limit) {
+        String name = "Max " + limit.line() + " ";
+        return limits.lines()
+                .filter(line -> line.startsWith(name))
+                .map(line -> words(line.substring(name.length())).subList(0, 2))
+                .findFirst()
+                .orElse(List.of());
+    }
+
+    private static String limitText(long value) {
+        return value == -1 ? "unlimited" : Long.toString(value);
+    }
+
+    private void mappings(Optional<HeldProcess.IdMaps> kernel) {
+        // In the server's own user namespace there is nothing to compare: which it is has been compared.
         plan.ids().ifPresent(ids -> {
-            same("uid mapping", words(ids.uidMapText()), words(process.read("uid_map")));
-            same("gid mapping", words(ids.gidMapText()), words(process.read("gid_map")));
+            HeldProcess.IdMaps maps = kernel.orElse(new HeldProcess.IdMaps("", "", ""));
+            same("uid mapping", words(ids.uidMapText()), words(maps.uidMap()));
+            same("gid mapping", words(ids.gidMapText()), words(maps.gidMap()));
+            same("setgroups", "allow", maps.setgroups().strip());
         });
     }
 
@@ -161,13 +184,24 @@ final class LaunchCheck {
         Credentials user = plan.security().user();
         long uid = plan.ids().map(ids -> ids.hostUid(user.uid())).orElse(user.uid());
         long gid = plan.ids().map(ids -> ids.hostGid(user.gid())).orElse(user.gid());
-        same("user ids", true, status.uids().areAll((int) uid));
-        same("group ids", true, status.gids().areAll((int) gid));
+        same("user ids", four((int) uid), four(status.uids()));
+        same("group ids", four((int) gid), four(status.gids()));
         Set<Integer> groups = user.groups().stream()
                 .map(group ->
                         plan.ids().map(ids -> ids.hostGid(group)).orElse(group).intValue())
                 .collect(Collectors.toCollection(TreeSet::new));
         same("supplementary groups", groups, new TreeSet<>(status.groups()));
+    }
+
+    private static String four(int id) {
+        return four(new ProcStatus.Ids(id, id, id, id));
+    }
+
+    /** In the order of {@code /proc/PID/status}. */
+    private static String four(ProcStatus.Ids ids) {
+        return "real " + Integer.toUnsignedString(ids.real()) + ", effective "
+                + Integer.toUnsignedString(ids.effective()) + ", saved " + Integer.toUnsignedString(ids.saved())
+                + ", file system " + Integer.toUnsignedString(ids.fileSystem());
     }
 
     private void capabilities(ProcStatus status, CapabilitySet untilFilter) {
@@ -179,25 +213,46 @@ final class LaunchCheck {
         same("ambient set", sets.ambient(), status.ambient());
     }
 
-    private void namespaces(ProcDirectory process, NamespaceInodes pod) {
-        Map<String, Boolean> joined = new HashMap<>();
-        joined.put("net", !plan.hostNetwork());
-        joined.put("uts", !plan.hostNetwork());
-        joined.put("ipc", !plan.hostIpc());
-        joined.put("user", plan.ids().isPresent());
-        joined.forEach((kind, ofPod) ->
-                same(kind + " namespace", ofPod ? pod.of(kind) : hostNamespace(kind), process.namespaceInode(kind)));
+    private void namespaces(NamespaceInodes kernel, NamespaceInodes pod) {
+        joined("net", !plan.hostNetwork(), kernel, pod);
+        joined("uts", !plan.hostNetwork(), kernel, pod);
+        joined("ipc", !plan.hostIpc(), kernel, pod);
+        joined("user", plan.ids().isPresent(), kernel, pod);
+        long children = kernel.of("pid_for_children");
         switch (plan.pidMode()) {
-            case POD, TARGET -> same("pid namespace", pod.of("pid"), process.namespaceInode("pid_for_children"));
-            case NODE -> same("pid namespace", hostNamespace("pid"), process.namespaceInode("pid"));
+            case POD, TARGET -> {
+                same("pid namespace", pod.of("pid"), children);
+                // Others in it do not see a process that has not entered it.
+                same("pid namespace of the waiting process", OWN.of("pid"), kernel.of("pid"));
+            }
+            case NODE -> {
+                same("pid namespace", OWN.of("pid"), kernel.of("pid"));
+                same("pid namespace of its children", OWN.of("pid"), children);
+            }
             case CONTAINER -> {
-                differ("pid namespace", pod.of("pid"), process.namespaceInode("pid"));
-                differ("pid namespace", hostNamespace("pid"), process.namespaceInode("pid"));
+                own("pid", kernel, pod);
+                same("pid namespace of its children", kernel.of("pid"), children);
             }
         }
-        differ("mount namespace", hostNamespace("mnt"), process.namespaceInode("mnt"));
+        own("mnt", kernel, pod);
         if (plan.cgroupNamespace()) {
-            differ("cgroup namespace", hostNamespace("cgroup"), process.namespaceInode("cgroup"));
+            own("cgroup", kernel, pod);
+        } else {
+            same("cgroup namespace", OWN.of("cgroup"), kernel.of("cgroup"));
+        }
+    }
+
+    private void joined(String kind, boolean ofPod, NamespaceInodes kernel, NamespaceInodes pod) {
+        same(kind + " namespace", (ofPod ? pod : OWN).of(kind), kernel.of(kind));
+    }
+
+    /** Neither the server's nor the pod's. */
+    private void own(String kind, NamespaceInodes kernel, NamespaceInodes pod) {
+        long inode = kernel.of(kind);
+        if (inode == OWN.of(kind)) {
+            differences.add(kind + " namespace differs: asked one of its own, kernel the host's, " + inode);
+        } else if (inode == pod.of(kind)) {
+            differences.add(kind + " namespace differs: asked one of its own, kernel the pod's, " + inode);
         }
     }
 
@@ -205,12 +260,6 @@ final class LaunchCheck {
     private void procOfTarget(ProcDirectory process, NamespaceInodes joined) {
         try (Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
             same("PID namespace of /proc", "pid:[" + joined.of("pid") + "]", Kernel.readlinkat(root, "proc/1/ns/pid"));
-        }
-    }
-
-    static long hostNamespace(String kind) {
-        try (ProcDirectory self = ProcDirectory.open(Kernel.getpid())) {
-            return self.namespaceInode(kind);
         }
     }
 
@@ -228,12 +277,6 @@ final class LaunchCheck {
     private void same(String what, Object asked, Object kernel) {
         if (!asked.equals(kernel)) {
             differences.add(what + " differs: asked " + asked + ", kernel " + kernel);
-        }
-    }
-
-    private void differ(String what, Object other, Object kernel) {
-        if (other.equals(kernel)) {
-            differences.add(what + " is not one of its own");
         }
     }
 

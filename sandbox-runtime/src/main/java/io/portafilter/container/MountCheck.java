@@ -8,6 +8,7 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.MountInfo;
 import io.portafilter.linux.ProcDirectory;
+import io.portafilter.rootfs.Propagation;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -59,8 +60,13 @@ final class MountCheck {
      *
      * @param cgroupPath of version 2, as the server sees it: what a mount in the container's cgroup namespace begins at
      */
-    static List<String> compare(ContainerPlan plan, PreparedMounts prepared, String cgroupPath, ProcDirectory process) {
-        MountCheck check = new MountCheck(plan, prepared, cgroupPath, process.mounts());
+    static List<String> compare(
+            ContainerPlan plan,
+            PreparedMounts prepared,
+            String cgroupPath,
+            List<MountInfo> mounts,
+            ProcDirectory process) {
+        MountCheck check = new MountCheck(plan, prepared, cgroupPath, mounts);
         check.root();
         plan.mounts().forEach(check::planned);
         try (Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
@@ -68,6 +74,7 @@ final class MountCheck {
             plan.security().readOnlyPaths().forEach(path -> check.readOnly(root, path));
         }
         check.nothingMore();
+        check.propagation();
         return check.differences;
     }
 
@@ -78,7 +85,7 @@ final class MountCheck {
             return;
         }
         expected.add(root.id());
-        same("read-only /", plan.security().readOnlyRootfs(), root.isReadOnly());
+        flags("/", plan.security().readOnlyRootfs() ? MOUNT_ATTR_RDONLY : readOnlyPath(root), root);
     }
 
     private void planned(MountPlan planned) {
@@ -88,10 +95,19 @@ final class MountCheck {
                     String target,
                     List<MountPlan.Option> _,
                     long attributes,
-                    boolean _) -> made(target, type, attributes);
-            case MountPlan.OfPause(String target, String path) ->
-                made(target, path.equals("/proc") ? "proc" : "tmpfs", BARE);
-            case MountPlan.OfTarget(String target) -> made(target, "proc", BARE);
+                    boolean _) ->
+                made(target, type, attributes)
+                        .filter(found -> isPrivateType(type))
+                        .ifPresent(found -> notTheHosts(target, type, found));
+            case MountPlan.OfPause(String target, String path) -> {
+                boolean proc = path.equals("/proc");
+                PauseMounts pause = prepared.pause();
+                made(target, proc ? "proc" : "tmpfs", BARE)
+                        .ifPresent(found -> same(
+                                "device of " + target, proc ? pause.proc() : pause.sharedMemory(), found.device()));
+            }
+            case MountPlan.OfTarget(String target) ->
+                made(target, "proc", BARE).ifPresent(found -> notTheHosts(target, "proc", found));
             case MountPlan.Devices(String target) ->
                 ours(target, prepared.devices()).ifPresent(found -> flags(target, MOUNT_ATTR_NOSUID, found));
             case MountPlan.CgroupTree(String target) ->
@@ -107,20 +123,38 @@ final class MountCheck {
         return BARE | (plan.security().privileged() ? 0 : MOUNT_ATTR_RDONLY);
     }
 
-    /** A file system that the launching process made. */
-    private void made(String target, String type, long attributes) {
+    /** A file system that the launching process made, or a clone of one of another process of the pod. */
+    private Optional<MountInfo> made(String target, String type, long attributes) {
         MountInfo found = belowMask(target);
         String root = type.equals("cgroup2") ? cgroupPath : "/";
         if (found == null || !found.type().equals(type) || !found.root().equals(root)) {
             differ(target, type, describe(found));
-            return;
+            return Optional.empty();
         }
         expected.add(found.id());
         flags(target, attributes | readOnlyPath(found), found);
-        if (type.equals("proc")
-                && plan.pidMode() != PidMode.NODE
-                && found.device().equals(Kernel.statx(Fd.CWD, "/proc", 0).device())) {
-            differ(target, "a proc of its own", "the host's");
+        return Optional.of(found);
+    }
+
+    /** Whether a file system of this type belongs to a namespace that is not the host's, or to nobody else at all. */
+    private boolean isPrivateType(String type) {
+        return switch (type) {
+            case "proc" -> plan.pidMode() != PidMode.NODE;
+            case "sysfs" -> !plan.hostNetwork();
+            case "mqueue" -> !plan.hostIpc();
+            default -> type.equals("devpts");
+        };
+    }
+
+    private void notTheHosts(String target, String type, MountInfo found) {
+        try {
+            if (found.device().equals(Kernel.statx(Fd.CWD, target, 0).device())) {
+                differ(target, "a " + type + " of its own", "the host's, " + describe(found));
+            }
+        } catch (KernelException e) {
+            if (!e.is(Errno.ENOENT)) {
+                throw e;
+            }
         }
     }
 
@@ -211,8 +245,11 @@ final class MountCheck {
         return mount.root().equals("/null") && mount.device().equals(prepared.nullDevice());
     }
 
-    private static boolean isDirectoryMask(MountInfo mount) {
-        return mount.root().equals(PausePlan.EMPTY) && mount.type().equals("tmpfs") && mount.isReadOnly();
+    private boolean isDirectoryMask(MountInfo mount) {
+        return mount.root().equals(PausePlan.EMPTY)
+                && mount.type().equals("tmpfs")
+                && mount.device().equals(prepared.pause().root())
+                && mount.isReadOnly();
     }
 
     private void readOnly(Fd root, String path) {
@@ -271,6 +308,37 @@ final class MountCheck {
                     && open.stream().noneMatch(target -> isBelow(mount.mountPoint(), target))
                     && !isBehindLink(mount)) {
                 differ(mount.mountPoint(), "no more than was planned", describe(mount));
+            }
+        }
+    }
+
+    /** What is attached below a mount that passes mounts on is passed on as well. */
+    private void propagation() {
+        Map<String, Propagation> passing = new HashMap<>();
+        for (MountPlan mount : plan.mounts()) {
+            if (mount instanceof MountPlan.Prepared(String target, int index)) {
+                Propagation asked = plan.prepared().get(index).propagation();
+                if (asked != Propagation.PRIVATE) {
+                    passing.put(normalized(target), asked);
+                }
+            }
+        }
+        for (MountInfo mount : mounts) {
+            boolean mayShare = false;
+            boolean mayReceive = false;
+            for (Map.Entry<String, Propagation> volume : passing.entrySet()) {
+                if (isBelow(mount.mountPoint(), volume.getKey())) {
+                    mayReceive = true;
+                    mayShare |= volume.getValue() == Propagation.BIDIRECTIONAL;
+                }
+            }
+            if (mount.sharedGroup().isPresent() && !mayShare) {
+                differences.add(
+                        "propagation of " + mount.mountPoint() + " differs: asked none to the host, kernel shared");
+            }
+            if (mount.masterGroup().isPresent() && !mayReceive) {
+                differences.add(
+                        "propagation of " + mount.mountPoint() + " differs: asked none from the host, kernel slave");
             }
         }
     }

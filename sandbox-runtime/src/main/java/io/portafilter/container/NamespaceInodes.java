@@ -2,7 +2,9 @@ package io.portafilter.container;
 
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
+import io.portafilter.linux.ProcDirectory;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /** The namespaces of a pod sandbox, or those that a container joins, by kind, as inode numbers of nsfs ({@code namespaces(7)}). */
@@ -10,6 +12,28 @@ record NamespaceInodes(Map<String, Long> byKind) {
 
     NamespaceInodes {
         byKind = Map.copyOf(byKind);
+    }
+
+    /** The kinds by which {@code /proc/PID/ns} names them; what is born in its PID namespace has one of its own. */
+    private static final List<String> KINDS =
+            List.of("user", "mnt", "pid", "pid_for_children", "net", "ipc", "uts", "cgroup");
+
+    /** The server's, which it never leaves. */
+    static final NamespaceInodes OWN = own();
+
+    private static NamespaceInodes own() {
+        try (ProcDirectory self = ProcDirectory.open(Kernel.getpid())) {
+            return of(self);
+        }
+    }
+
+    /** A process's own. */
+    static NamespaceInodes of(ProcDirectory process) {
+        Map<String, Long> inodes = new HashMap<>();
+        for (String kind : KINDS) {
+            inodes.put(kind, process.namespaceInode(kind));
+        }
+        return new NamespaceInodes(inodes);
     }
 
     static NamespaceInodes of(Monitor pod) {

@@ -12,8 +12,10 @@ import java.util.List;
  * @param nullDevice the file system of the node that masks are made of; not attached where a volume lies on /dev
  * @param volumes in the plan's order
  * @param cgroups the tree of the v1 cgroups, then each of them in the order of joining; empty where v2 is used
+ * @param pause the file systems of the pod's first process
  */
-record PreparedMounts(long root, long devices, Device nullDevice, List<Long> volumes, List<Long> cgroups) {
+record PreparedMounts(
+        long root, long devices, Device nullDevice, List<Long> volumes, List<Long> cgroups, PauseMounts pause) {
     PreparedMounts {
         cgroups = List.copyOf(cgroups);
         volumes = List.copyOf(volumes);

@@ -51,9 +51,13 @@ public final class ProcDirectory implements AutoCloseable {
         return ProcStat.parse(read("stat"));
     }
 
-    /** The mounts that the process sees. */
+    /** The mounts that the process sees; ESRCH once it is ending and has left them, for which the kernel has EINVAL. */
     public List<MountInfo> mounts() {
-        return MountInfo.parse(read("mountinfo"));
+        try {
+            return MountInfo.parse(read("mountinfo"));
+        } catch (KernelException e) {
+            throw e.is(Errno.EINVAL) ? new KernelException("openat", pid + "/mountinfo", Errno.ESRCH) : e;
+        }
     }
 
     /** Where a link of it points, such as {@code exe}, {@code cwd} or {@code ns/net}. */
