@@ -33,8 +33,13 @@ class FileAccessCasesTest {
     private record Case(
             String name, Consumer<LinuxContainerSecurityContext.Builder> asked, String script, String says) {}
 
-    private static String image() {
-        return live.image(TestImages.busyboxWith(new TarWriter()
+    private static ContainerFixture idle(Pod pod) {
+        return pod.container(live.image(Image.IMAGE)).command("/bin/sleep", "1000");
+    }
+
+    // Made when it is first used.
+    private static final class Image {
+        static final TestImage IMAGE = TestImages.busyboxWith(new TarWriter()
                 .directory("m")
                 .file("m/file", "secret\n")
                 .file("m/other", "secret\n")
@@ -46,7 +51,7 @@ class FileAccessCasesTest {
                 .symlink("m/to-file", "file")
                 .symlink("m/to-dir", "/m/dir")
                 .symlink("m/dangling", "/m/absent")
-                .fifo("m/fifo")));
+                .fifo("m/fifo"));
     }
 
     private static Consumer<LinuxContainerSecurityContext.Builder> masked(String... paths) {
@@ -55,10 +60,6 @@ class FileAccessCasesTest {
 
     private static Consumer<LinuxContainerSecurityContext.Builder> readOnly(String... paths) {
         return security -> security.addAllReadonlyPaths(List.of(paths));
-    }
-
-    private static ContainerFixture idle(Pod pod) {
-        return pod.container(image()).command("/bin/sleep", "1000");
     }
 
     /** Standard output and error of an exec, which may fail. */

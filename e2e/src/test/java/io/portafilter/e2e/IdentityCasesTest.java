@@ -24,7 +24,7 @@ class IdentityCasesTest {
     private static final int FIRST_HOST_ID = 2_097_152;
 
     /** Second names of a number, second lines of a name, names that look like numbers, ids out of range, broken lines. */
-    private static final String PASSWD = """
+    static final String PASSWD = """
             root:x:0:0:root:/root:/bin/sh
             # app:x:9:9
             app:x:1000:1000:app:/home/app:/bin/sh
@@ -40,7 +40,7 @@ class IdentityCasesTest {
             far:x:70000:70000:beyond a user namespace:/:/bin/sh
             """;
 
-    private static final String GROUP = """
+    static final String GROUP = """
             root:x:0:
             app:x:1000:app
             disk:x:2000:app
@@ -73,9 +73,13 @@ class IdentityCasesTest {
     }
 
     private static String image(String user) {
-        TestImage image = TestImages.busyboxWith(
+        return live.image(Image.BASE.withConfig(user.isEmpty() ? "" : "\"User\":\"" + user + "\""));
+    }
+
+    // Made when it is first used.
+    private static final class Image {
+        static final TestImage BASE = TestImages.busyboxWith(
                 new TarWriter().file("etc/passwd", PASSWD).file("etc/group", GROUP));
-        return live.image(image.withConfig(user.isEmpty() ? "" : "\"User\":\"" + user + "\""));
     }
 
     private static ContainerFixture idle(Pod pod, String user) {
