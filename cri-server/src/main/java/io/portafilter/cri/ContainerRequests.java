@@ -22,6 +22,7 @@ import io.portafilter.security.IdMappings;
 import io.portafilter.security.SecurityRequest;
 import io.portafilter.security.UserRequest;
 import io.portafilter.streaming.LogFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -35,6 +36,10 @@ import java.util.stream.Stream;
 final class ContainerRequests {
 
     private static final String SECURITY = "config.linux.security_context";
+
+    /** The kernel's, in bytes, with a NUL at the end. */
+    private static final int PATH_MAX = 4096;
+
     private static final String DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     private ContainerRequests() {}
@@ -222,6 +227,12 @@ final class ContainerRequests {
         if (name.isEmpty()) {
             throw invalid(
                     "config.log_path", shown(config.getLogPath()) + " names no file", "give one such as web/0.log");
+        }
+        if ((directory + "/" + name).getBytes(StandardCharsets.UTF_8).length >= PATH_MAX) {
+            throw invalid(
+                    "config.log_path",
+                    shown(config.getLogPath()) + " is longer than a path can be, in its log_directory",
+                    "give a shorter one");
         }
         return directory.isEmpty() ? Optional.empty() : Optional.of(new LogFile(Path.of(directory), name));
     }

@@ -20,6 +20,7 @@ import io.portafilter.security.IdMapping;
 import io.portafilter.security.IdMappings;
 import io.portafilter.systemd.Slice;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -35,6 +36,12 @@ final class PodRequests {
 
     /** The kernel's HOST_NAME_MAX, in bytes (gethostname(2)). */
     private static final int HOST_NAME_MAX = 64;
+
+    /** The kernel's NAME_MAX, in bytes. */
+    private static final int NAME_MAX = 255;
+
+    /** With the pod's and the container's ids a path that the kernel takes below any mount point. */
+    private static final int CGROUP_PARENT_MAX = 1800;
 
     private PodRequests() {}
 
@@ -185,9 +192,13 @@ final class PodRequests {
         }
     }
 
+    private static int bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8).length;
+    }
+
     private static String hostname(String hostname) {
         Fields.plain("config.hostname", hostname);
-        int bytes = hostname.getBytes(StandardCharsets.UTF_8).length;
+        int bytes = bytes(hostname);
         if (bytes > HOST_NAME_MAX) {
             throw invalid(
                     "config.hostname",
@@ -217,6 +228,14 @@ final class PodRequests {
         if (path.equals("/")) {
             throw invalid(
                     "config.linux.cgroup_parent", "is the root of the hierarchy", "give a path below it, or nothing");
+        }
+        if (bytes(path) > CGROUP_PARENT_MAX
+                || Arrays.stream(path.split("/")).anyMatch(name -> bytes(name) > NAME_MAX)) {
+            throw invalid(
+                    "config.linux.cgroup_parent",
+                    shown(parent) + " is longer than " + CGROUP_PARENT_MAX + " bytes, or one of its names than "
+                            + NAME_MAX,
+                    "give a shorter one");
         }
         return path;
     }

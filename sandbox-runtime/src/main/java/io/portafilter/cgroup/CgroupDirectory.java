@@ -44,11 +44,16 @@ record CgroupDirectory(String path) {
             Kernel.statx(Fd.CWD, path + "/" + file, 0);
             return true;
         } catch (KernelException e) {
-            if (e.is(Errno.ENOENT)) {
+            if (isAbsence(e)) {
                 return false;
             }
             throw e;
         }
+    }
+
+    /** A parent that was asked for may have the name of a file that every cgroup has, such as tasks: ENOTDIR. */
+    private static boolean isAbsence(KernelException e) {
+        return e.is(Errno.ENOENT) || e.is(Errno.ENOTDIR);
     }
 
     /** Makes the directory; says whether it did, or it was there before. ENOENT: its parent is missing. */
@@ -178,7 +183,7 @@ record CgroupDirectory(String path) {
                 return List.of();
             }
         } catch (KernelException e) {
-            if (e.is(Errno.ENOENT)) {
+            if (isAbsence(e)) {
                 return List.of();
             }
             throw e;
