@@ -155,11 +155,11 @@ final class LaunchCheck {
 
     private static List<String> limitsIn(String limits, ProcessLimit limit) {
         String name = "Max " + limit.line() + " ";
-        return limits.lines()
-                .filter(line -> line.startsWith(name))
-                .map(line -> words(line.substring(name.length())).subList(0, 2))
-                .findFirst()
-                .orElse(List.of());
+        int begin = limits.indexOf(name);
+        int end = limits.indexOf('\n', begin);
+        return begin < 0 || end < 0
+                ? List.of()
+                : words(limits.substring(begin + name.length(), end)).subList(0, 2);
     }
 
     private static String limitText(long value) {
@@ -184,8 +184,12 @@ final class LaunchCheck {
         Credentials user = plan.security().user();
         long uid = plan.ids().map(ids -> ids.hostUid(user.uid())).orElse(user.uid());
         long gid = plan.ids().map(ids -> ids.hostGid(user.gid())).orElse(user.gid());
-        same("user ids", four((int) uid), four(status.uids()));
-        same("group ids", four((int) gid), four(status.gids()));
+        if (!status.uids().areAll((int) uid)) {
+            same("user ids", four((int) uid), four(status.uids()));
+        }
+        if (!status.gids().areAll((int) gid)) {
+            same("group ids", four((int) gid), four(status.gids()));
+        }
         Set<Integer> groups = user.groups().stream()
                 .map(group ->
                         plan.ids().map(ids -> ids.hostGid(group)).orElse(group).intValue())

@@ -2,6 +2,7 @@ package io.portafilter.container;
 
 import static io.portafilter.linux.LinuxConstants.*;
 
+import io.portafilter.linux.Device;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
@@ -18,12 +19,20 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 
 /** Compares the mounts that a prepared process sees with its plan: each one planned is there, and no other. */
 final class MountCheck {
 
-    private static final Set<String> FLAGS = Set.of("ro", "nosuid", "nodev", "noexec");
+    private static final Map<String, Long> FLAGS = Map.of(
+            "ro",
+            MOUNT_ATTR_RDONLY,
+            "nosuid",
+            MOUNT_ATTR_NOSUID,
+            "nodev",
+            MOUNT_ATTR_NODEV,
+            "noexec",
+            MOUNT_ATTR_NOEXEC);
+    private static final long ALL_FLAGS = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     private static final long BARE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     private static final Set<String> KERNEL_TYPES = Set.of("proc", "sysfs", "cgroup", "cgroup2");
 
@@ -44,15 +53,24 @@ final class MountCheck {
         this.prepared = prepared;
         this.cgroupPath = cgroupPath;
         this.mounts = mounts;
-        Set<List<Object>> covered = new HashSet<>();
-        mounts.forEach(mount -> {
+        for (MountInfo mount : mounts) {
             byId.put((long) mount.id(), mount);
-            covered.add(List.of(mount.parentId(), mount.mountPoint()));
-        });
+        }
         // The order of the lines says nothing of what lies on what.
-        mounts.stream()
-                .filter(mount -> !covered.contains(List.of(mount.id(), mount.mountPoint())))
-                .forEach(mount -> top.put(mount.mountPoint(), mount));
+        Set<Integer> covered = new HashSet<>();
+        for (MountInfo mount : mounts) {
+            MountInfo parent = byId.get((long) mount.parentId());
+            if (parent != null
+                    && parent.id() != mount.id()
+                    && parent.mountPoint().equals(mount.mountPoint())) {
+                covered.add(parent.id());
+            }
+        }
+        for (MountInfo mount : mounts) {
+            if (!covered.contains(mount.id())) {
+                top.put(mount.mountPoint(), mount);
+            }
+        }
     }
 
     /**
@@ -146,15 +164,26 @@ final class MountCheck {
         };
     }
 
+    /** The host's own of these file systems, by their usual paths: what a container has must be another one. */
+    private static final Map<String, Device> HOST = devices("/proc", "/sys", "/dev/pts", "/dev/mqueue");
+
+    private static Map<String, Device> devices(String... paths) {
+        Map<String, Device> devices = new HashMap<>();
+        for (String path : paths) {
+            try {
+                devices.put(path, Kernel.statx(Fd.CWD, path, 0).device());
+            } catch (KernelException e) {
+                if (!e.is(Errno.ENOENT)) {
+                    throw e;
+                }
+            }
+        }
+        return devices;
+    }
+
     private void notTheHosts(String target, String type, MountInfo found) {
-        try {
-            if (found.device().equals(Kernel.statx(Fd.CWD, target, 0).device())) {
-                differ(target, "a " + type + " of its own", "the host's, " + describe(found));
-            }
-        } catch (KernelException e) {
-            if (!e.is(Errno.ENOENT)) {
-                throw e;
-            }
+        if (found.device().equals(HOST.get(target))) {
+            differ(target, "a " + type + " of its own", "the host's, " + describe(found));
         }
     }
 
@@ -298,10 +327,12 @@ final class MountCheck {
 
     /** What is mounted below a volume came with it; anything else was not planned. */
     private void nothingMore() {
-        Set<String> open = plan.mounts().stream()
-                .filter(MountPlan.Prepared.class::isInstance)
-                .map(mount -> normalized(mount.target()))
-                .collect(Collectors.toSet());
+        Set<String> open = new HashSet<>();
+        for (MountPlan mount : plan.mounts()) {
+            if (mount instanceof MountPlan.Prepared) {
+                open.add(normalized(mount.target()));
+            }
+        }
         plan.security().readOnlyPaths().forEach(path -> open.add(normalized(path)));
         for (MountInfo mount : mounts) {
             if (!expected.contains(mount.id())
@@ -312,35 +343,30 @@ final class MountCheck {
         }
     }
 
-    /** What is attached below a mount that passes mounts on is passed on as well. */
+    /** Mounts pass neither in nor out but through a volume that asks for it, and what is attached below it. */
     private void propagation() {
-        Map<String, Propagation> passing = new HashMap<>();
-        for (MountPlan mount : plan.mounts()) {
-            if (mount instanceof MountPlan.Prepared(String target, int index)) {
-                Propagation asked = plan.prepared().get(index).propagation();
-                if (asked != Propagation.PRIVATE) {
-                    passing.put(normalized(target), asked);
-                }
-            }
-        }
         for (MountInfo mount : mounts) {
-            boolean mayShare = false;
-            boolean mayReceive = false;
-            for (Map.Entry<String, Propagation> volume : passing.entrySet()) {
-                if (isBelow(mount.mountPoint(), volume.getKey())) {
-                    mayReceive = true;
-                    mayShare |= volume.getValue() == Propagation.BIDIRECTIONAL;
-                }
-            }
-            if (mount.sharedGroup().isPresent() && !mayShare) {
+            if (mount.sharedGroup().isPresent() && !passes(mount, Set.of(Propagation.BIDIRECTIONAL))) {
                 differences.add(
                         "propagation of " + mount.mountPoint() + " differs: asked none to the host, kernel shared");
             }
-            if (mount.masterGroup().isPresent() && !mayReceive) {
+            if (mount.masterGroup().isPresent()
+                    && !passes(mount, Set.of(Propagation.BIDIRECTIONAL, Propagation.HOST_TO_CONTAINER))) {
                 differences.add(
                         "propagation of " + mount.mountPoint() + " differs: asked none from the host, kernel slave");
             }
         }
+    }
+
+    private boolean passes(MountInfo mount, Set<Propagation> kinds) {
+        for (MountPlan planned : plan.mounts()) {
+            if (planned instanceof MountPlan.Prepared(String target, int index)
+                    && kinds.contains(plan.prepared().get(index).propagation())
+                    && isBelow(mount.mountPoint(), normalized(target))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /**
@@ -365,20 +391,24 @@ final class MountCheck {
     }
 
     private void flags(String target, long attributes, MountInfo found) {
-        Set<String> asked = new TreeSet<>();
-        flag(asked, attributes, MOUNT_ATTR_RDONLY, "ro");
-        flag(asked, attributes, MOUNT_ATTR_NOSUID, "nosuid");
-        flag(asked, attributes, MOUNT_ATTR_NODEV, "nodev");
-        flag(asked, attributes, MOUNT_ATTR_NOEXEC, "noexec");
-        Set<String> kernel = new TreeSet<>(found.options());
-        kernel.retainAll(FLAGS);
-        same("flags of " + target, asked, kernel);
+        long kernel = 0;
+        for (String option : found.options()) {
+            kernel |= FLAGS.getOrDefault(option, 0L);
+        }
+        long asked = attributes & ALL_FLAGS;
+        if (asked != kernel) {
+            same("flags of " + target, names(asked), names(kernel));
+        }
     }
 
-    private static void flag(Set<String> names, long attributes, long attribute, String name) {
-        if ((attributes & attribute) != 0) {
-            names.add(name);
-        }
+    private static Set<String> names(long flags) {
+        Set<String> names = new TreeSet<>();
+        FLAGS.forEach((name, flag) -> {
+            if ((flags & flag) != 0) {
+                names.add(name);
+            }
+        });
+        return names;
     }
 
     private void same(String what, Object asked, Object kernel) {
@@ -396,10 +426,21 @@ final class MountCheck {
     }
 
     private static boolean isBelow(String path, String directory) {
-        return path.equals(directory) || path.startsWith(directory.equals("/") ? "/" : directory + "/");
+        return path.startsWith(directory)
+                && (path.length() == directory.length()
+                        || directory.equals("/")
+                        || path.charAt(directory.length()) == '/');
     }
 
     static String normalized(String path) {
-        return Path.of("/").resolve(path).normalize().toString();
+        return isNormal(path) ? path : Path.of("/").resolve(path).normalize().toString();
+    }
+
+    /** Most are; the others cost more. */
+    private static boolean isNormal(String path) {
+        return path.startsWith("/")
+                && !path.contains("//")
+                && !path.contains("/.")
+                && (path.length() == 1 || !path.endsWith("/"));
     }
 }

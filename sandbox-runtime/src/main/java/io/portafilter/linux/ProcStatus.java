@@ -68,11 +68,17 @@ public record ProcStatus(
     /** Parses the file's text. Throws IllegalArgumentException for text that lacks a field every kernel writes. */
     public static ProcStatus parse(String text) {
         Map<String, String> fields = new HashMap<>();
-        for (String line : text.split("\n")) {
-            int colon = line.indexOf(':');
-            if (colon > 0) {
-                fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
+        int begin = 0;
+        while (begin < text.length()) {
+            int newline = text.indexOf('\n', begin);
+            int end = newline < 0 ? text.length() : newline;
+            int colon = text.indexOf(':', begin);
+            if (colon > begin && colon < end) {
+                fields.put(
+                        text.substring(begin, colon),
+                        text.substring(colon + 1, end).strip());
             }
+            begin = end + 1;
         }
         String umask = fields.getOrDefault("Umask", "");
         return new ProcStatus(
@@ -114,9 +120,13 @@ public record ProcStatus(
 
     private static List<Integer> numbers(String text) {
         List<Integer> numbers = new ArrayList<>();
-        for (String word : text.split("\\s+")) {
-            if (!word.isEmpty()) {
-                numbers.add(Integer.parseUnsignedInt(word));
+        int begin = 0;
+        for (int i = 0; i <= text.length(); i++) {
+            if (i == text.length() || text.charAt(i) == ' ' || text.charAt(i) == '\t') {
+                if (i > begin) {
+                    numbers.add(Integer.parseUnsignedInt(text, begin, i, 10));
+                }
+                begin = i + 1;
             }
         }
         return numbers;
