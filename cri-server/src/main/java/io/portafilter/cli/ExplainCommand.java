@@ -21,7 +21,9 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "explain",
         description = {
-            "Prints what a pod or container is to the kernel: its security plan and its launch programs.",
+            "Prints what a pod or container is to the kernel: its plan, of each line the field or the default that is"
+                    + " the cause, warnings where it does not do what it seems to, and its launch programs; of a manifest"
+                    + " also what the Pod Security Standards say.",
             "A manifest needs neither root nor server nor image; what is not known then is said."
         },
         mixinStandardHelpOptions = true)
@@ -34,6 +36,18 @@ final class ExplainCommand implements Callable<Integer> {
             paramLabel = "FILE",
             description = "The host's facts, in the form in which they are printed, instead of this host's.")
     private Optional<Path> host = Optional.empty();
+
+    @Option(names = "--plan", description = "The plan alone, without the launch programs.")
+    private boolean planOnly;
+
+    @Option(names = "--json", description = "All of it as JSON.")
+    private boolean json;
+
+    @Option(
+            names = "--elf",
+            paramLabel = "DIR",
+            description = "Writes the launch programs there as ELF files, for gdb and objdump; none is overwritten.")
+    private Optional<Path> elf = Optional.empty();
 
     @Parameters(
             paramLabel = "POD.yaml|CONTAINER",
@@ -49,16 +63,27 @@ final class ExplainCommand implements Callable<Integer> {
     }
 
     private String manifest() throws CommandException, ConfigException, IOException, ManifestException {
-        Pod pod = PodManifest.read(Path.of(subject));
         LaunchFacts facts = host.isPresent() ? HostFile.read(host.get()) : HostFile.ofThisHost();
+        Explanation explained;
         try {
-            return Explanation.of(pod, server.read(), facts);
+            explained = Explanation.of(subject, PodManifest.text(Path.of(subject)), server.read(), facts);
         } catch (CriException | SecurityRefusal | MountRefusal e) {
             throw new CommandException(ExitStatus.FAILED, "this pod would be refused: " + e.getMessage());
         }
+        if (elf.isPresent()) {
+            ProgramFiles.write(elf.get(), explained);
+        }
+        if (json) {
+            return ExplanationJson.of(explained);
+        }
+        return ExplanationText.plan(explained) + (planOnly ? "" : ExplanationText.programs(explained));
     }
 
     private String container() throws CommandException, ConfigException {
+        if (elf.isPresent()) {
+            throw new CommandException(
+                    ExitStatus.FAILED, "--elf writes the programs of a manifest; of a container its text is printed");
+        }
         try (Connection connection = server.connect()) {
             String id = Lookup.container(connection, subject).getId();
             ContainerStatusResponse status = connection
@@ -67,7 +92,8 @@ final class ExplainCommand implements Callable<Integer> {
                             .setContainerId(id)
                             .setVerbose(true)
                             .build());
-            return InfoText.of(id, status);
+            InfoText found = InfoText.of(id, status);
+            return json ? found.json() : found.text(planOnly);
         } catch (StatusRuntimeException e) {
             throw new CommandException(ExitStatus.FAILED, Connection.sentence(e.getStatus()));
         }

@@ -1,68 +1,245 @@
 package io.portafilter.cli;
 
-import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.config.Config;
 import io.portafilter.config.IdRange;
-import io.portafilter.container.ContainerPlan;
-import io.portafilter.container.ContainerRequest;
 import io.portafilter.container.LaunchFacts;
-import io.portafilter.container.MountRequest;
 import io.portafilter.container.PausePlan;
+import io.portafilter.container.PlanWarning;
 import io.portafilter.container.PodRequest;
+import io.portafilter.cri.Cause;
 import io.portafilter.cri.LaunchPreview;
-import io.portafilter.cri.v1.CreateContainerRequest;
-import io.portafilter.cri.v1.RunPodSandboxRequest;
+import io.portafilter.cri.Provenance;
+import io.portafilter.cri.v1.ContainerConfig;
+import io.portafilter.cri.v1.PodSandboxConfig;
+import io.portafilter.image.ImageConfig;
 import io.portafilter.launch.LaunchProgram;
-import io.portafilter.launch.ProgramText;
 import io.portafilter.security.ImageAccounts;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.TreeMap;
-import java.util.stream.Collectors;
+import org.snakeyaml.engine.v2.nodes.MappingNode;
 
 /**
- * A pod as text: the requests that {@code run} would send become, by the server's own checks and defaults, plans and
- * launch programs, and nothing is done. The same manifest and host give the same text.
+ * A pod explained: the requests that {@code run} would send become, by the server's own checks and defaults, plans and
+ * launch programs, and nothing is done. The same manifest and host give the same explanation.
+ *
+ * @param pod {@code namespace/name}
+ * @param parts the sandbox, then the containers in the order of the manifest, init containers first
+ * @param warnings of the manifest as a whole
+ * @param standards what the Pod Security Standards say
+ * @param assumed what is not known without image, server and cluster, and what it is taken for
+ * @param host what the plans rest on
  */
-final class Explanation {
+record Explanation(
+        String pod,
+        List<Part> parts,
+        List<PodWarnings.Warning> warnings,
+        PodStandards standards,
+        Map<String, String> assumed,
+        LaunchFacts host) {
+
+    /**
+     * The sandbox or a container.
+     *
+     * @param name of the container, or empty for the sandbox
+     * @param facts what is beside the plan: image, arguments, names of variables, cgroup
+     * @param plan each line with its causes
+     * @param warnings where the plan does not do what it seems to
+     * @param notes what the plan itself has to say
+     * @param program that carries it out
+     */
+    record Part(
+            String name,
+            Map<String, String> facts,
+            List<Provenance.Line> plan,
+            List<PlanWarning> warnings,
+            List<String> notes,
+            LaunchProgram program) {
+        Part {
+            plan = List.copyOf(plan);
+            warnings = List.copyOf(warnings);
+            notes = List.copyOf(notes);
+        }
+
+        boolean isSandbox() {
+            return name.isEmpty();
+        }
+    }
+
     /** What stands for the image's own program where the manifest names none. */
     private static final String UNKNOWN_PROGRAM = "/program-of-the-image";
 
-    private static final String UNKNOWN_IMAGE = "{\"config\":{\"Entrypoint\":[\"" + UNKNOWN_PROGRAM
-            + "\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}";
+    private static final ImageConfig UNKNOWN_IMAGE = LaunchPreview.image(("{\"config\":{\"Entrypoint\":[\""
+                    + UNKNOWN_PROGRAM + "\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}")
+            .getBytes(StandardCharsets.UTF_8));
 
-    private final Pod pod;
-    private final LaunchFacts host;
-    private final PodTranslation translation;
-    private final LaunchPreview preview;
-    private final RunPodSandboxRequest sandbox;
-    private final StringBuilder text = new StringBuilder();
-
-    private Explanation(Pod pod, Config config, LaunchFacts host) {
-        this.pod = pod;
-        this.host = host;
-        this.translation = new PodTranslation(pod, facts(pod, config));
-        this.preview = new LaunchPreview(config, "node");
-        this.sandbox = RunPodSandboxRequest.newBuilder()
-                .setConfig(translation.sandbox())
-                .build();
+    Explanation {
+        parts = List.copyOf(parts);
+        warnings = List.copyOf(warnings);
     }
 
-    /** The pod's explanation. */
-    static String of(Pod pod, Config config, LaunchFacts host) {
-        Explanation explanation = new Explanation(pod, config, host);
-        explanation.pod();
-        pod.allContainers().forEach(explanation::container);
-        return explanation.text.toString();
+    /**
+     * Explains a manifest.
+     *
+     * @param file what problems name
+     */
+    static Explanation of(String file, String text, Config config, LaunchFacts host) throws ManifestException {
+        MappingNode document = PodManifest.document(file, text);
+        Pod pod = PodManifest.of(file, document);
+        return new Search(pod, new ManifestTree("", document), config, host).explained();
     }
 
-    /** Facts of no machine in particular, so that the text depends on nothing else. */
-    private static RunFacts facts(Pod pod, Config config) {
+    private static final class Search {
+        private final Pod pod;
+        private final ManifestTree manifest;
+        private final Config config;
+        private final LaunchFacts host;
+        private final LaunchPreview preview;
+        private final ManifestFields fields;
+
+        Search(Pod pod, ManifestTree manifest, Config config, LaunchFacts host) {
+            this.pod = pod;
+            this.manifest = manifest;
+            this.config = config;
+            this.host = host;
+            this.preview = new LaunchPreview(config, "node", host);
+            this.fields = new ManifestFields(manifest);
+        }
+
+        Explanation explained() {
+            List<Part> parts = new ArrayList<>();
+            parts.add(sandbox());
+            pod.allContainers().forEach(container -> parts.add(container(container)));
+            return new Explanation(
+                    pod.namespace() + "/" + pod.name(),
+                    parts,
+                    PodWarnings.of(pod),
+                    PodStandards.of(manifest),
+                    assumed(),
+                    host);
+        }
+
+        private Map<String, String> assumed() {
+            Map<String, String> assumed = new LinkedHashMap<>();
+            assumed.put("image", "its environment, working directory, accounts, volumes and layers are not known");
+            if (pod.allContainers().stream()
+                    .anyMatch(container -> container.command().isEmpty())) {
+                assumed.put("program", "the image's own is not known, here " + UNKNOWN_PROGRAM);
+            }
+            if (pod.allContainers().stream()
+                    .anyMatch(container -> container
+                            .security()
+                            .runAsUser()
+                            .or(pod.security()::runAsUser)
+                            .isEmpty())) {
+                assumed.put("user", "the image's own is not known, here root");
+            }
+            assumed.put("addresses", "the pod's and the host's: status.podIP and status.hostIP are empty");
+            assumed.put("machine", "its memory is taken for 8 GiB (oom_score_adj), its CPUs for 1");
+            if (!pod.hostUsers()) {
+                assumed.put("host ids", "the first block of userns_range is taken for free");
+            }
+            if (!pod.unused().isEmpty()) {
+                assumed.put("without cluster", "these fields mean nothing: " + String.join(", ", pod.unused()));
+            }
+            return assumed;
+        }
+
+        private Part sandbox() {
+            PodSandboxConfig sandbox = sandbox(pod);
+            PodRequest asked = preview.pod(sandbox);
+            PausePlan plan = PausePlan.of(asked, host);
+            return new Part(
+                    "",
+                    Map.of("cgroup", asked.cgroupPath()),
+                    preview.provenance(
+                            preview.podLines(sandbox),
+                            Cause.Origin.KUBELET,
+                            sandbox,
+                            List.of(fields.layer(other -> preview.outline(sandbox(other))))),
+                    List.of(),
+                    List.of(),
+                    plan.program());
+        }
+
+        private Part container(Pod.Container container) {
+            PodSandboxConfig sandbox = sandbox(pod);
+            ContainerConfig request = request(pod, container);
+            ImageAccounts accounts = ImageAccounts.NONE;
+            LaunchPreview.Container made = preview.container(sandbox, request, UNKNOWN_IMAGE, accounts);
+            Provenance.Layer manifestFields = fields.layer(other -> other.allContainers().stream()
+                    .filter(same -> same.name().equals(container.name()))
+                    .findFirst()
+                    .flatMap(same -> preview.outline(sandbox(other), request(other, same), UNKNOWN_IMAGE, accounts)));
+            Map<String, String> facts = new LinkedHashMap<>();
+            facts.put("image", container.image());
+            facts.put(
+                    "arguments",
+                    String.join(
+                            ", ",
+                            made.plan().arguments().stream().map(Search::quoted).toList()));
+            facts.put(
+                    "environment",
+                    String.join(
+                            ", ",
+                            made.plan().environment().stream()
+                                    .map(variable -> variable.substring(0, variable.indexOf('=')))
+                                    .toList()));
+            facts.put("cgroup", made.asked().cgroupPath());
+            return new Part(
+                    container.name(),
+                    facts,
+                    preview.provenance(
+                            made.lines(),
+                            Cause.Origin.KUBELET,
+                            sandbox,
+                            request,
+                            UNKNOWN_IMAGE,
+                            accounts,
+                            List.of(manifestFields)),
+                    PlanWarning.of(made.asked(), made.plan(), runtimePaths(config)),
+                    made.plan().security().notes(),
+                    made.plan().program());
+        }
+
+        private PodSandboxConfig sandbox(Pod any) {
+            return new PodTranslation(any, runFacts(any, config)).sandbox();
+        }
+
+        private ContainerConfig request(Pod any, Pod.Container container) {
+            return new PodTranslation(any, runFacts(any, config))
+                    .container(container, 0, Optional.empty(), mount -> volume(any, mount));
+        }
+
+        private static String volume(Pod any, Pod.VolumeMount mount) {
+            String below = mount.subPath().isEmpty() ? "" : "/" + mount.subPath();
+            return any.volumes().stream()
+                            .filter(volume -> volume.name().equals(mount.volume()))
+                            .map(volume -> switch (volume) {
+                                case Pod.Volume.EmptyDir emptyDir -> "/volumes/" + emptyDir.name();
+                                case Pod.Volume.HostPath hostPath -> hostPath.path();
+                            })
+                            .findFirst()
+                            .orElse("/volumes/" + mount.volume())
+                    + below;
+        }
+
+        private static String quoted(String argument) {
+            return "\"" + argument.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + "\"";
+        }
+    }
+
+    /** What of the runtime a container must not reach. */
+    private static List<Path> runtimePaths(Config config) {
+        return List.of(config.root(), config.state(), config.listen());
+    }
+
+    /** Facts of no machine in particular, so that the explanation depends on nothing else. */
+    private static RunFacts runFacts(Pod pod, Config config) {
         IdRange range = config.usernsRange();
         return new RunFacts(
                 "00000000-0000-0000-0000-000000000000",
@@ -76,173 +253,5 @@ final class Explanation {
                 8L << 30,
                 new Pod.Dns(Optional.empty(), List.of(), List.of(), List.of()),
                 true);
-    }
-
-    private void line(String name, String value) {
-        text.append(String.format(Locale.ROOT, "  %-16s %s%n", name, value));
-    }
-
-    private void pod() {
-        text.append("pod ")
-                .append(pod.namespace())
-                .append('/')
-                .append(pod.name())
-                .append("\n\nhost\n");
-        HostFile.text(host)
-                .lines()
-                .forEach(fact -> text.append("  ").append(fact).append('\n'));
-        text.append("\nnot known here\n");
-        line("addresses", "the pod's and the host's: status.podIP and status.hostIP are empty");
-        line("machine", "its memory is taken for 8 GiB (oom_score_adj), its CPUs for 1");
-        if (!pod.hostUsers()) {
-            line("host ids", "the first block of userns_range is taken for free");
-        }
-        if (!pod.unused().isEmpty()) {
-            line("without cluster", "these fields mean nothing: " + String.join(", ", pod.unused()));
-        }
-        PodRequest request = preview.pod(sandbox);
-        PausePlan plan = PausePlan.of(request, host);
-        text.append("\nsandbox\n");
-        line("hostname", plan.hostname().isEmpty() ? "the host's" : plan.hostname());
-        line("network", plan.hostNetwork() ? "the host's" : "its own");
-        line("ipc", plan.hostIpc() ? "the host's" : "its own");
-        line("pids", plan.hostPid() ? "the host's" : pod.shareProcessNamespace() ? "shared by all" : "for itself");
-        plan.sysctls().forEach((name, value) -> line("sysctl", name + " = " + value));
-        line("cgroup", request.cgroupPath());
-        limits(request.limits());
-        line("oom_score_adj", Integer.toString(plan.oomScoreAdj()));
-        program(plan.program());
-    }
-
-    private void container(Pod.Container container) {
-        text.append("\ncontainer ").append(container.name()).append('\n');
-        CreateContainerRequest request = CreateContainerRequest.newBuilder()
-                .setPodSandboxId("POD")
-                .setSandboxConfig(sandbox.getConfig())
-                .setConfig(translation.container(container, 0, Optional.empty(), this::volume))
-                .build();
-        ContainerRequest asked = preview.container(sandbox, request, UNKNOWN_IMAGE);
-        ContainerPlan plan =
-                ContainerPlan.preview(asked, new ImageAccounts("", ""), host.joining(hierarchies(asked.limits())));
-        line("image", container.image());
-        line("not known here", notKnown(container, plan));
-        line(
-                "arguments",
-                plan.arguments().stream().map(Explanation::quoted).collect(Collectors.joining(", ", "[", "]")));
-        line(
-                "environment",
-                plan.environment().stream()
-                        .map(variable -> variable.substring(0, variable.indexOf('=')))
-                        .collect(Collectors.joining(", ")));
-        line("directory", plan.workingDirectory());
-        line("pids", plan.pidMode().name().toLowerCase(Locale.ROOT));
-        asked.mounts().forEach(mount -> line("mount", mount(mount)));
-        line("cgroup", asked.cgroupPath());
-        limits(asked.limits());
-        line("oom_score_adj", Integer.toString(plan.oomScoreAdj()));
-        plan.security()
-                .describe()
-                .forEach(fact -> text.append("  ").append(fact).append('\n'));
-        program(plan.program());
-    }
-
-    /** On version 1 these two are joined only where something is limited. */
-    private List<String> hierarchies(CgroupLimits limits) {
-        List<String> joined = new ArrayList<>(host.cgroupHierarchies());
-        if (!host.host().cgroupV2()
-                && !(limits.cpusetCpus().isEmpty() && limits.cpusetMems().isEmpty())) {
-            joined.add("cpuset");
-        }
-        if (!host.host().cgroupV2() && !limits.hugepageLimitBytes().isEmpty()) {
-            joined.add("hugetlb");
-        }
-        return joined;
-    }
-
-    private String notKnown(Pod.Container container, ContainerPlan plan) {
-        List<String> unknown = new ArrayList<>(List.of("the image's environment, working directory, accounts, layers"));
-        if (plan.arguments().getFirst().equals(UNKNOWN_PROGRAM)) {
-            unknown.add("its program, here " + UNKNOWN_PROGRAM);
-        }
-        if (container.security().runAsUser().or(pod.security()::runAsUser).isEmpty()) {
-            unknown.add("its user, here root");
-        }
-        return String.join("; ", unknown);
-    }
-
-    private String volume(Pod.VolumeMount mount) {
-        String below = mount.subPath().isEmpty() ? "" : "/" + mount.subPath();
-        return pod.volumes().stream()
-                        .filter(volume -> volume.name().equals(mount.volume()))
-                        .map(volume -> switch (volume) {
-                            case Pod.Volume.EmptyDir emptyDir -> "/volumes/" + emptyDir.name();
-                            case Pod.Volume.HostPath hostPath -> hostPath.path();
-                        })
-                        .findFirst()
-                        .orElse("/volumes/" + mount.volume())
-                + below;
-    }
-
-    private static String mount(MountRequest mount) {
-        List<String> how = new ArrayList<>();
-        how.add(mount.recursiveReadOnly() ? "recursively read-only" : mount.readOnly() ? "read-only" : "writable");
-        how.add(mount.propagation().name().toLowerCase(Locale.ROOT).replace('_', ' '));
-        mount.ids()
-                .map(ids -> "id-mapped (uids " + lines(ids.uidMapText()) + "; gids " + lines(ids.gidMapText()) + ")")
-                .ifPresent(how::add);
-        mount.restrictions().stream()
-                .map(MountRequest.Restriction::option)
-                .sorted()
-                .forEach(how::add);
-        return mount.containerPath() + " from " + source(mount.source()) + ", " + String.join(", ", how);
-    }
-
-    private static String source(MountRequest.Source source) {
-        return switch (source) {
-            case MountRequest.Source.HostPath(Path path) -> path.toString();
-            case MountRequest.Source.Image(List<Path> layers, String subPath) ->
-                (subPath.isEmpty() ? "" : subPath + " in ") + "an image, "
-                        + layers.stream().map(Path::toString).collect(Collectors.joining(", "));
-            case MountRequest.Source.Declared _ -> "a copy of what the image has there";
-        };
-    }
-
-    private static String lines(String map) {
-        return map.strip().replace("\n", ", ");
-    }
-
-    private void limits(CgroupLimits limits) {
-        Map<String, OptionalLong> numbers = new TreeMap<>(Map.of(
-                "cpu shares", limits.cpuShares(),
-                "cpu quota us", limits.cpuQuotaMicros(),
-                "cpu period us", limits.cpuPeriodMicros(),
-                "memory bytes", limits.memoryLimitBytes(),
-                "memory and swap", limits.memorySwapLimitBytes(),
-                "pids", limits.pidsLimit()));
-        numbers.forEach((name, value) -> value.ifPresent(number -> line("limit", name + " " + number)));
-        new TreeMap<>(limits.hugepageLimitBytes()).forEach((size, bytes) -> line("limit", size + " pages " + bytes));
-        if (!limits.devices().isEmpty()) {
-            line(
-                    "devices",
-                    limits.devices().stream()
-                            .map(rule -> rule.type() + " " + number(rule.major()) + ":" + number(rule.minor()) + " "
-                                    + rule.access())
-                            .collect(Collectors.joining(", ")));
-        }
-    }
-
-    private static String number(long device) {
-        return device < 0 ? "*" : Long.toString(device);
-    }
-
-    private static String quoted(String argument) {
-        return "\"" + argument.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + "\"";
-    }
-
-    private void program(LaunchProgram program) {
-        text.append("\n  program, ").append(program.operations().size()).append(" operations\n");
-        ProgramText.of(program)
-                .lines()
-                .forEach(operation -> text.append("  ").append(operation).append('\n'));
     }
 }

@@ -1,30 +1,61 @@
 package io.portafilter.cli;
 
+import io.portafilter.cri.ProvenanceJson;
 import io.portafilter.cri.VerboseInfo;
 import io.portafilter.cri.v1.ContainerStatusResponse;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The plan and program of a container, out of the JSON in a verbose ContainerStatus. */
-final class InfoText {
-    private InfoText() {}
+/** The plan, its causes and the program of a container, out of the JSON in a verbose ContainerStatus. */
+record InfoText(String id, String name, Map<String, Object> info) {
 
-    /** Both as text. */
-    static String of(String id, ContainerStatusResponse status) {
-        Map<String, Object> info = VerboseInfo.parse(status.getInfoOrDefault("info", "{}"));
-        StringBuilder text = new StringBuilder("container ")
-                .append(status.getStatus().getMetadata().getName())
-                .append(", ")
-                .append(id)
-                .append('\n');
-        if (info.get("securityPlan") instanceof List<?> plan) {
-            plan.forEach(line -> text.append("  ").append(line).append('\n'));
+    static InfoText of(String id, ContainerStatusResponse status) {
+        return new InfoText(
+                id,
+                status.getStatus().getMetadata().getName(),
+                VerboseInfo.parse(status.getInfoOrDefault("info", "{}")));
+    }
+
+    /** For people. */
+    String text(boolean planOnly) {
+        String title = "container " + name + ", " + id;
+        StringBuilder text = new StringBuilder(
+                info.get("plan") instanceof List<?> plan
+                        ? ExplanationText.container(title, ProvenanceJson.read(plan), texts("warnings"))
+                        : title + "\n"
+                                + String.join(
+                                        "",
+                                        texts("securityPlan").stream()
+                                                .map(line -> "  " + line + "\n")
+                                                .toList()));
+        if (planOnly) {
+            return text.toString();
         }
         if (!(info.get("launchProgram") instanceof String program)) {
             return text + "  its program is not known: it ended, or an earlier server started it\n";
         }
-        text.append("\n  program\n");
+        text.append("\nprogram\n");
         program.lines().forEach(line -> text.append("  ").append(line).append('\n'));
         return text.toString();
+    }
+
+    private List<String> texts(String field) {
+        return info.get(field) instanceof List<?> list
+                ? list.stream().map(String::valueOf).toList()
+                : List.of();
+    }
+
+    /** For programs: what the server says of the plan and the launch. */
+    String json() {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("id", id);
+        fields.put("name", name);
+        for (String field : List.of("plan", "warnings", "launchProgram")) {
+            if (info.containsKey(field)) {
+                fields.put(field, info.getOrDefault(field, ""));
+            }
+        }
+        return VerboseInfo.json(fields) + "\n";
     }
 }

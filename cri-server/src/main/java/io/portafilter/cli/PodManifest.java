@@ -35,11 +35,16 @@ final class PodManifest {
 
     /** Reads the file. */
     static Pod read(Path file) throws ManifestException {
+        return parse(file.toString(), text(file));
+    }
+
+    /** The file's text. */
+    static String text(Path file) throws ManifestException {
         try {
             if (Files.size(file) > MAXIMUM_BYTES) {
                 throw new ManifestException(file.toString(), List.of(" is larger than " + MAXIMUM_BYTES + " bytes"));
             }
-            return parse(file.toString(), Files.readString(file, StandardCharsets.UTF_8));
+            return Files.readString(file, StandardCharsets.UTF_8);
         } catch (IOException e) {
             String why = Files.exists(file) ? " cannot be read: " + e.getMessage() : " does not exist";
             throw new ManifestException(file.toString(), List.of(why));
@@ -48,29 +53,34 @@ final class PodManifest {
 
     /** Reads the text; {@code file} is what problems name. */
     static Pod parse(String file, String text) throws ManifestException {
+        return of(file, document(file, text));
+    }
+
+    /** The pod of a document. */
+    static Pod of(String file, MappingNode document) throws ManifestException {
         PodManifest manifest = new PodManifest();
-        Pod pod;
-        try {
-            pod = manifest.pod(document(file, text));
-        } catch (MarkedYamlEngineException e) {
-            int line = e.getProblemMark().map(mark -> mark.getLine() + 1).orElse(0);
-            throw new ManifestException(file, List.of(line + ": " + e.getProblem()));
-        } catch (YamlEngineException e) {
-            throw new ManifestException(file, List.of(" " + e.getMessage()));
-        }
+        Pod pod = manifest.pod(document);
         if (!manifest.findings.sentences().isEmpty()) {
             throw new ManifestException(file, manifest.findings.sentences());
         }
         return pod;
     }
 
-    private static MappingNode document(String file, String text) throws ManifestException {
-        Iterator<Node> documents = new Compose(
-                        LoadSettings.builder().setLabel(file).build())
-                .composeAllFromString(text)
-                .iterator();
+    /** The only document of a text, as it is written. */
+    static MappingNode document(String file, String text) throws ManifestException {
         List<Node> found = new ArrayList<>();
-        documents.forEachRemaining(found::add);
+        try {
+            Iterator<Node> documents = new Compose(
+                            LoadSettings.builder().setLabel(file).build())
+                    .composeAllFromString(text)
+                    .iterator();
+            documents.forEachRemaining(found::add);
+        } catch (MarkedYamlEngineException e) {
+            int line = e.getProblemMark().map(mark -> mark.getLine() + 1).orElse(0);
+            throw new ManifestException(file, List.of(line + ": " + e.getProblem()));
+        } catch (YamlEngineException e) {
+            throw new ManifestException(file, List.of(" " + e.getMessage()));
+        }
         if (found.size() != 1 || !(found.getFirst() instanceof MappingNode node)) {
             throw new ManifestException(file, List.of(" holds " + found.size() + " documents; one Pod is needed"));
         }

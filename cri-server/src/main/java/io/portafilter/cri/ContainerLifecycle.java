@@ -14,6 +14,7 @@ import io.portafilter.container.ContainerRequest;
 import io.portafilter.container.LaunchedContainer;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
+import io.portafilter.container.PlanWarning;
 import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
@@ -25,6 +26,8 @@ import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
+import io.portafilter.linux.ProcFile;
+import io.portafilter.security.ImageAccounts;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
 import io.portafilter.state.ContainerLock;
@@ -648,6 +651,42 @@ final class ContainerLifecycle {
             return plan;
         });
     }
+
+    /**
+     * Why each line of its plan is as it is; empty where that cannot be found out any more.
+     *
+     * @param plan what was decided for it
+     */
+    Optional<Explained> explained(LiveContainer container, ContainerPlan plan, ContainerRecord record) {
+        ContainerSpec spec = container.spec();
+        ContainerRequest asked = launchRequest(container, HostDevices.NONE);
+        Path state = node.places().containerState(container.id());
+        ImageAccounts accounts;
+        try {
+            accounts = new ImageAccounts(
+                    ProcFile.read(state.resolve("passwd").toString()),
+                    ProcFile.read(state.resolve("group").toString()));
+        } catch (KernelException goneWithTheContainer) {
+            return Optional.empty();
+        }
+        LaunchPreview preview =
+                new LaunchPreview(config, PodFiles.nodeName(), node.host().facts(), container.id());
+        List<Provenance.Line> lines = preview.provenance(
+                LaunchPreview.Container.of(spec, asked, plan).lines(),
+                Cause.Origin.REQUEST,
+                spec.pod().config(),
+                spec.config(),
+                ImageConfig.parse(record.imageConfig().toByteArray()),
+                accounts,
+                List.of());
+        return lines.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Explained(
+                        lines, PlanWarning.of(asked, plan, List.of(config.root(), config.state(), config.listen()))));
+    }
+
+    /** A plan with its causes, and what to know of it. */
+    record Explained(List<Provenance.Line> plan, List<PlanWarning> warnings) {}
 
     /** What the records say of it. */
     ContainerRecord record(LiveContainer container) {

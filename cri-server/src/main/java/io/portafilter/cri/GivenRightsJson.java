@@ -34,6 +34,7 @@ public final class GivenRightsJson {
         fields.put("ambient", hexadecimal(sets.ambient()));
         fields.put("seccompFilters", given.seccompFilters());
         fields.put("noNewPrivileges", given.noNewPrivileges());
+        fields.put("cgroups", given.cgroups());
         return fields;
     }
 
@@ -60,7 +61,17 @@ public final class GivenRightsJson {
                         set(fields, "inheritable"),
                         set(fields, "ambient")),
                 Math.toIntExact(number(value(fields, "seccompFilters"))),
-                value(fields, "noNewPrivileges").equals(true));
+                value(fields, "noNewPrivileges").equals(true),
+                cgroups(value(fields, "cgroups")));
+    }
+
+    private static Map<String, String> cgroups(Object written) {
+        if (!(written instanceof Map<?, ?> paths)) {
+            throw new IllegalArgumentException("cgroups is no object");
+        }
+        Map<String, String> cgroups = new LinkedHashMap<>();
+        paths.forEach((hierarchy, path) -> cgroups.put(hierarchy.toString(), path.toString()));
+        return cgroups;
     }
 
     private static Object value(Map<?, ?> fields, String name) {

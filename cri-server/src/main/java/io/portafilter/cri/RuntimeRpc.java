@@ -155,8 +155,9 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         Services runtime = runtime();
         LiveContainer container = runtime.containerTable().require(request.getContainerId());
         ContainerRecord record = runtime.containers().record(container);
-        ContainerStatusResponse.Builder response = ContainerStatusResponse.newBuilder()
-                .setStatus(CriAnswers.status(container, record, plan(runtime, container)));
+        Optional<ContainerPlan> plan = plan(runtime, container);
+        ContainerStatusResponse.Builder response =
+                ContainerStatusResponse.newBuilder().setStatus(CriAnswers.status(container, record, plan));
         if (request.getVerbose()) {
             response.putInfo(
                     "info",
@@ -164,7 +165,8 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                             runtime.node(),
                             container,
                             record,
-                            runtime.node().database().pod(container.podId())));
+                            runtime.node().database().pod(container.podId()),
+                            plan.flatMap(known -> runtime.containers().explained(container, known, record))));
         }
         reply(answer, response.build());
     }

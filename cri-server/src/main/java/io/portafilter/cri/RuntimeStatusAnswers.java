@@ -1,10 +1,12 @@
 package io.portafilter.cri;
 
 import io.portafilter.audit.GivenRights;
+import io.portafilter.cgroup.Cgroup;
 import io.portafilter.config.Config;
 import io.portafilter.container.HostFeatures;
 import io.portafilter.container.OciRuntimeSpec;
 import io.portafilter.container.Outcome;
+import io.portafilter.container.PlanWarning;
 import io.portafilter.cri.v1.LinuxRuntimeConfiguration;
 import io.portafilter.cri.v1.RuntimeCondition;
 import io.portafilter.cri.v1.RuntimeConfigResponse;
@@ -168,7 +170,12 @@ final class RuntimeStatusAnswers {
     }
 
     /** The verbose part of a container's status; {@code pod} is what the records say of its pod. */
-    static String containerInfo(Node node, LiveContainer container, ContainerRecord record, Optional<PodRecord> pod) {
+    static String containerInfo(
+            Node node,
+            LiveContainer container,
+            ContainerRecord record,
+            Optional<PodRecord> pod,
+            Optional<ContainerLifecycle.Explained> explained) {
         ContainerSpec spec = container.spec();
         boolean running = record.state() == io.portafilter.state.ContainerState.RUNNING;
         Map<String, Object> fields = new LinkedHashMap<>();
@@ -198,7 +205,19 @@ final class RuntimeStatusAnswers {
         container.log().ifPresent(log -> fields.put("droppedLogRecords", log.droppedRecords()));
         container.plan().ifPresent(plan -> {
             fields.put("securityPlan", plan.security().describe());
-            fields.put("given", GivenRightsJson.fields(GivenRights.of(plan.security(), OWN_FILTERS)));
+            explained.ifPresent(found -> {
+                fields.put("plan", ProvenanceJson.fields(found.plan()));
+                fields.put(
+                        "warnings",
+                        found.warnings().stream().map(PlanWarning::text).toList());
+            });
+            fields.put(
+                    "given",
+                    GivenRightsJson.fields(GivenRights.of(
+                            plan.security(),
+                            OWN_FILTERS,
+                            Cgroup.at(node.host().cgroups(), ContainerEnd.cgroupPath(node, container))
+                                    .expectedProcLines())));
             fields.put("launchProgram", ProgramText.of(plan.program()));
             fields.put(
                     "runtimeSpec",

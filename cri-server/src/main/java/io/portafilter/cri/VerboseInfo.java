@@ -24,7 +24,7 @@ public final class VerboseInfo {
     private VerboseInfo() {}
 
     /** An object of texts, numbers, booleans, and objects and lists of these. */
-    static String json(Map<String, ?> fields) {
+    public static String json(Map<String, ?> fields) {
         StringWriter text = new StringWriter();
         try (JsonGenerator json = JSON.createGenerator(text)) {
             write(json, fields);

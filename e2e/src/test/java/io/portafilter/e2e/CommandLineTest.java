@@ -334,7 +334,31 @@ class CommandLineTest {
                 live.pod().run().container(live.busybox()).idle().drop("ALL").start();
         Commands.Outcome outcome = connected("explain", container.id());
         assertThat(outcome.status()).as(outcome.stderr()).isZero();
-        assertThat(outcome.stdout()).contains("execve(\"/bin/sh\"").contains("PR_CAPBSET_DROP");
+        assertThat(outcome.stdout())
+                .contains("execve(\"/bin/sh\"")
+                .contains("PR_CAPBSET_DROP")
+                .containsPattern(
+                        "bounding +none +linux.security_context.capabilities.drop_capabilities\\[0] \\(takes 14\\)")
+                .containsPattern("inheritable +none +default: runtime");
+        Commands.Outcome json = connected("explain", "--json", container.id());
+        assertThat(json.status()).as(json.stderr()).isZero();
+        assertThat(json.stdout()).startsWith("{\"id\":\"" + container.id()).contains("\"drop_capabilities");
+    }
+
+    @Test
+    void explainWritesItsProgramsAndOverwritesNone() throws IOException {
+        Path example = Tree.root().resolve("deploy/examples/hello.yaml");
+        Path programs = live.directory("programs");
+        String[] command = {"explain", "--plan", "--elf", programs.toString(), example.toString()};
+        Commands.Outcome outcome = portafilter(command);
+        assertThat(outcome.status()).as(outcome.stderr()).isZero();
+        assertThat(outcome.stdout()).contains("pod security standards").doesNotContain("execve(");
+        for (String name : List.of("sandbox.elf", "container-hello.elf")) {
+            assertThat(Files.readAllBytes(programs.resolve(name))).startsWith(0x7f, 'E', 'L', 'F');
+        }
+        Commands.Outcome again = portafilter(command);
+        assertThat(again.status()).isEqualTo(1);
+        assertThat(again.stderr()).contains("sandbox.elf is there already");
     }
 
     @Test

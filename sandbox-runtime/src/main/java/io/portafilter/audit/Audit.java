@@ -92,7 +92,7 @@ public final class Audit {
 
         /** Whether the cgroup of this container, or one below it, holds the process. */
         boolean isInCgroupOf(AuditedContainer container) {
-            return cgroups.contains(container.id());
+            return container.given().isInOneCgroup(cgroups);
         }
     }
 
@@ -128,7 +128,7 @@ public final class Audit {
             differences.add(
                     new Difference(Kind.MORE, "it has rights that the auditor has not: its namespaces are hidden"));
         }
-        if (!seen.isInCgroupOf(container)) {
+        if (!container.given().isInCgroups(seen.cgroups())) {
             differences.add(new Difference(Kind.MORE, "it is outside of its container's cgroup and limits"));
         }
         return new AuditedProcess(

@@ -3,7 +3,7 @@ package io.portafilter.audit;
 /**
  * A running container and what it was given.
  *
- * @param id 64 hexadecimal digits, a part of its cgroup's path
+ * @param id 64 hexadecimal digits
  * @param name for people: {@code namespace/pod/container}
  * @param init its first process
  * @param pause the first process of its pod

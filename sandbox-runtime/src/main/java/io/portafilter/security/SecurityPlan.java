@@ -155,8 +155,12 @@ public record SecurityPlan(
         }
         CapabilitySet idle = named.intersect(capabilities.bounding()).minus(capabilities.ambient());
         if (!asked.privileged() && !user.isRoot() && !idle.isEmpty()) {
-            notes.add("capabilities: user " + user.uid() + " gains " + idle
-                    + " only from a program file that carries it (setcap), for it is not an ambient capability");
+            notes.add("capabilities: user " + user.uid() + " is not root and does not have " + idle
+                    + (asked.noNewPrivileges()
+                            ? ", nor can any program give it, for no_new_privs is on: run as root, with the other"
+                                    + " capabilities dropped"
+                            : " unless its program's file carries it (setcap): set that, or run as root with the other"
+                                    + " capabilities dropped"));
         }
         if (asked.privileged() && !user.isRoot()) {
             notes.add("privileged: user " + user.uid() + " is not root, so the capabilities stay in the bounding set");

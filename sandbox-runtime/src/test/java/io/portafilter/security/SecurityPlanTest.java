@@ -184,8 +184,8 @@ class SecurityPlanTest {
     @Test
     void tellsAUserWhoIsNotRootThatAddedCapabilitiesNeedAFile() {
         assertThat(container().runAsUser(1000).add("NET_ADMIN").plan().notes())
-                .containsExactly("capabilities: user 1000 gains NET_ADMIN only from a program file that carries it"
-                        + " (setcap), for it is not an ambient capability");
+                .containsExactly("capabilities: user 1000 is not root and does not have NET_ADMIN unless its program's"
+                        + " file carries it (setcap): set that, or run as root with the other capabilities dropped");
         assertThat(container().runAsUser(1000).ambient("NET_ADMIN").plan().notes())
                 .isEmpty();
     }
