@@ -6,14 +6,17 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Status;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupRefusal;
+import io.portafilter.container.HostFeatures;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
+import io.portafilter.container.Outcome;
 import io.portafilter.container.PodLaunch;
 import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.LinuxPodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.StopPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
+import io.portafilter.security.KernelVersion;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
 import io.portafilter.state.PodLock;
@@ -34,10 +37,12 @@ final class PodLifecycle {
     private final Node node;
     private final ContainerLifecycle containers;
     private final LiveTable<LivePod> pods;
+    private final HostFeatures features;
     private final String nodeName;
 
-    PodLifecycle(Node node, LiveTable<LivePod> pods, ContainerLifecycle containers) {
+    PodLifecycle(Node node, HostFeatures features, LiveTable<LivePod> pods, ContainerLifecycle containers) {
         this.node = node;
+        this.features = features;
         this.pods = pods;
         this.containers = containers;
         this.nodeName = PodFiles.nodeName();
@@ -47,12 +52,33 @@ final class PodLifecycle {
     String run(RunPodSandboxRequest request) {
         PodSpec spec = PodSpec.of(request);
         node.places().requireFits(spec.cgroupParent());
+        if (spec.ids().isPresent()) {
+            requireUserNamespaces(features, node.host().facts().host().kernel());
+        }
         return node.inFlight()
                 .run(
                         spec.identity(),
                         "RunPodSandbox of " + spec.identity(),
                         request,
                         flight -> existing(request, spec).orElseGet(() -> make(flight, request, spec)));
+    }
+
+    /** None of the pod's containers could be created: the pod is not even made. */
+    static void requireUserNamespaces(HostFeatures features, KernelVersion kernel) {
+        if (features.hasUserNamespaces()) {
+            return;
+        }
+        String why = switch (features.idMappedLayers()) {
+            case Outcome.Missing(String words) -> words;
+            case Outcome.Untried(String words) -> words;
+            case Outcome.NotNeeded(String words) -> words;
+            case Outcome.Works(String words) -> words;
+        };
+        throw CriException.precondition(
+                "config.linux.security_context.namespace_options.userns_options",
+                "this host cannot give a pod its own user namespace and map the layers of images to it: " + why,
+                "use Linux 5.19 or newer (this is " + kernel + "), with the server's root on ext4, xfs or btrfs, or a"
+                        + " pod in the host's user namespace (hostUsers: true); `portafilter check` tries it again");
     }
 
     private Optional<String> existing(RunPodSandboxRequest request, PodSpec spec) {

@@ -27,15 +27,16 @@ record Services(
                 new LiveTable<>("pod sandbox", LivePod::id, pod -> pod.spec().identity());
         LiveTable<LiveContainer> containerTable = new LiveTable<>(
                 "container", LiveContainer::id, container -> container.spec().identity());
+        HostFeatures features = HostFeatures.tried(
+                config.root(), config.state(), config.usernsRange().first());
         ContainerLifecycle containers = new ContainerLifecycle(config, node, podTable, containerTable);
         return new Services(
                 config,
                 node,
-                HostFeatures.tried(
-                        config.root(), config.state(), config.usernsRange().first()),
+                features,
                 podTable,
                 containerTable,
-                new PodLifecycle(node, podTable, containers),
+                new PodLifecycle(node, features, podTable, containers),
                 containers,
                 new ResourceUpdate(node, podTable, containerTable),
                 new ExecSync(node, containerTable, containers),

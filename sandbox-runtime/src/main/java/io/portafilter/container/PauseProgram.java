@@ -75,6 +75,9 @@ record PauseProgram(LaunchProgram program, Slots slots) {
             writer.awaitGate();
             writer.becomeRoot();
             writer.dieWithParent();
+            // Not with the others: the directory of its message queues belongs to whoever makes it.
+            writer.assembler().step("make the pod's IPC namespace");
+            writer.call(SystemCall.UNSHARE, number(CLONE_NEWIPC));
         }
         root(plan, writer);
         powerless(plan, writer);
@@ -100,7 +103,7 @@ record PauseProgram(LaunchProgram program, Slots slots) {
         return CLONE_NEWNS
                 | (plan.ids().isPresent() ? CLONE_NEWUSER : 0)
                 | (plan.hostPid() ? 0 : CLONE_NEWPID)
-                | (plan.hostIpc() ? 0 : CLONE_NEWIPC)
+                | (plan.hostIpc() || plan.ids().isPresent() ? 0 : CLONE_NEWIPC)
                 | (plan.hostNetwork() ? 0 : CLONE_NEWNET | CLONE_NEWUTS);
     }
 

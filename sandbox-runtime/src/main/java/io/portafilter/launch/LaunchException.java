@@ -27,13 +27,14 @@ public final class LaunchException extends RuntimeException {
         String sentence = operation.call() == SystemCall.EXECVE
                 ? operation.purpose() + ": " + notExecuted(errno)
                 : String.format(
-                        "%s: %s: %s (%s), operation %d of %d",
+                        "%s: %s: %s (%s), operation %d of %d%s",
                         operation.purpose(),
                         ProgramText.call(program, index),
                         errno.name(),
                         errno.text(),
                         index,
-                        program.operations().size());
+                        program.operations().size(),
+                        hint(operation.call(), errno));
         return new LaunchException(sentence, Optional.of(new Failure(operation.call(), errno, operation.purpose())));
     }
 
@@ -50,6 +51,15 @@ public final class LaunchException extends RuntimeException {
             return said + ": it is neither a program for this machine nor a script that begins with #!";
         }
         return said;
+    }
+
+    /** {@code namespaces(7)}: limits of the number of namespaces are no matter of a disk, whatever the error's text says. */
+    private static String hint(SystemCall call, Errno errno) {
+        boolean makesNamespaces = call == SystemCall.CLONE3 || call == SystemCall.UNSHARE;
+        return makesNamespaces && errno.equals(Errno.ENOSPC)
+                ? ": the host has as many namespaces of a kind as it allows, see the sysctls user.max_*_namespaces"
+                        + " (user.max_user_namespaces for pods with hostUsers: false); raise it, or remove pods"
+                : "";
     }
 
     /**

@@ -88,10 +88,10 @@ final class OpenLayers implements AutoCloseable {
             return clone;
         } catch (KernelException e) {
             clone.close();
-            if (e.is(Errno.EINVAL)) {
+            if (e.is(Errno.EINVAL) || e.is(Errno.ENOSYS)) {
                 throw new MountRefusal(
                         "the file system of layer " + layer + " cannot map ids (" + e.getMessage()
-                                + "): put the image store on ext4, xfs or btrfs, or run the pod without a user namespace",
+                                + "): put the image store on ext4, xfs or btrfs, use Linux 5.19 or newer, or run the pod without a user namespace",
                         e);
             }
             throw e;

@@ -228,10 +228,19 @@ public final class VolumeMount implements AutoCloseable {
         try {
             Kernel.mountSetattr(mount, "", AT_EMPTY_PATH, topmost);
         } catch (KernelException e) {
-            if (userNamespace.isPresent() && e.is(Errno.EINVAL)) {
+            if (userNamespace.isPresent() && e.is(Errno.ENOSYS)) {
                 throw new MountRefusal(
-                        "volume source " + source + ": its file system" + typeOf(source, mount)
-                                + " cannot map ids; use another file system, or ask for no mappings"
+                        "volume source " + source + ": mappings of its ids need Linux 5.12; use a newer kernel, or ask"
+                                + " for no mappings (a pod without a user namespace needs none)",
+                        e);
+            }
+            if (userNamespace.isPresent() && e.is(Errno.EINVAL)) {
+                Optional<String> type = typeOf(source);
+                throw new MountRefusal(
+                        "volume source " + source + ": its file system ("
+                                + type.orElseGet(() -> "type 0x" + Long.toHexString(Kernel.fstatfs(mount)))
+                                + ") cannot map ids on this kernel" + IdMappedFileSystems.since(type)
+                                + "; use another file system, or ask for no mappings"
                                 + " (a pod without a user namespace needs none)",
                         e);
             }
@@ -245,12 +254,11 @@ public final class VolumeMount implements AutoCloseable {
         }
     }
 
-    private static String typeOf(Path source, Fd mount) {
+    private static Optional<String> typeOf(Path source) {
         try (Fd opened = Kernel.open(source.toString(), O_PATH)) {
-            return " (" + holderOf(source, Kernel.fstat(opened)).type() + ")";
+            return Optional.of(holderOf(source, Kernel.fstat(opened)).type());
         } catch (KernelException | MountRefusal e) {
-            // it went away meanwhile: the number says as much
-            return " (type 0x" + Long.toHexString(Kernel.fstatfs(mount)) + ")";
+            return Optional.empty(); // it went away meanwhile: its number says as much
         }
     }
 }

@@ -31,6 +31,22 @@ class LaunchExceptionTest {
     }
 
     @Test
+    void namesTheLimitsOfNamespacesWhereTheErrorSaysThatADeviceIsFull() {
+        Assembler assembler = new Assembler("test");
+        assembler.step("make the pod's namespaces");
+        Label first = assembler.call(SystemCall.UNSHARE, new Operand.Literal(0x1000_0000));
+        assembler.neverReturns();
+        LaunchProgram program = assembler.assemble(first);
+
+        assertThat(LaunchException.failed(program, 0, Errno.ENOSPC))
+                .hasMessageStartingWith("make the pod's namespaces: unshare(CLONE_NEWUSER): ENOSPC")
+                .hasMessageContaining("user.max_user_namespaces");
+        assertThat(LaunchException.failed(program, 0, Errno.EPERM).getMessage()).doesNotContain("sysctl");
+        assertThat(LaunchException.failed(program(), 0, Errno.ENOSPC).getMessage())
+                .doesNotContain("sysctl");
+    }
+
+    @Test
     void tellsAProgramThatCannotBeExecutedFromAFailedLaunch() {
         LaunchException failure = LaunchException.failed(program(), 1, Errno.ENOENT);
         assertThat(failure.isExecveError()).isTrue();
