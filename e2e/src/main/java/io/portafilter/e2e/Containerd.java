@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -15,9 +16,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Debian's containerd with runc, not installed, on a socket of its own: what our server is compared with. Pods have
- * their own network with loopback alone, as ours without CNI: two plugins that are shell scripts stand in, of which one
- * raises loopback and the other tells an address that nobody has.
+ * containerd 2.x with runc, not installed, on a socket of its own: what our server is compared with. Pods have their own
+ * network with loopback alone, as ours without CNI: a plugin that is a shell script tells an address that nobody has.
  *
  * <p>Runs where it cannot lower oom_score_adj, and with whatever cgroup controllers there are.
  */
@@ -25,7 +25,6 @@ public final class Containerd implements CriServer {
     private static final Duration START = Duration.ofSeconds(30);
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
-    /** CNI 0.3.1 is what containerd 1.6 and 1.7 both ask their loopback plugin for. */
     private static final String CNI_VERSION = "0.3.1";
 
     private final Path base;
@@ -53,12 +52,14 @@ public final class Containerd implements CriServer {
         Path runc = Tree.runc().orElseThrow();
         try {
             Path base = Files.createTempDirectory("pf-containerd-");
+            // runc in a user namespace goes through them as a user whom they do not belong to.
+            var _ = Files.setPosixFilePermissions(base, PosixFilePermissions.fromString("rwx--x--x"));
             Path state = base.resolve("state");
             String parent = "/pf-peer-" + ProcessHandle.current().pid() + "-" + NUMBER.incrementAndGet();
             Files.createDirectories(base.resolve("logs"));
             // As /run is on a host with systemd. Not in /dev/shm, which a pod with the host's IPC sees with all below.
             Files.createDirectories(state);
-            String _ = Commands.run("mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", state.toString())
+            String _ = Commands.run("mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", state.toString())
                     .orFail();
             writeNetwork(base);
             Path config = base.resolve("config.toml");
@@ -106,7 +107,7 @@ public final class Containerd implements CriServer {
 
     private static String configuration(Path base, Path state, Path runc, String pauseImage) {
         return """
-                version = 2
+                version = 3
                 root = "%1$s/root"
                 state = "%2$s/state"
 
@@ -116,23 +117,33 @@ public final class Containerd implements CriServer {
                 [plugins."io.containerd.internal.v1.opt"]
                 path = "%1$s/opt"
 
-                [plugins."io.containerd.grpc.v1.cri"]
-                sandbox_image = "%4$s"
+                # It would make its socket below /var/run/nri, and look for plugins of the host.
+                [plugins."io.containerd.nri.v1.nri"]
+                disable = true
+
+                [plugins."io.containerd.cri.v1.images"]
+                snapshotter = "overlayfs"
+
+                [plugins."io.containerd.cri.v1.images".pinned_images]
+                sandbox = "%4$s"
+
+                [plugins."io.containerd.cri.v1.runtime"]
                 restrict_oom_score_adj = true
                 netns_mounts_under_state_dir = true
+                cdi_spec_dirs = ["%1$s/cdi"]
 
-                [plugins."io.containerd.grpc.v1.cri".cni]
-                bin_dir = "%1$s/cni/bin"
+                [plugins."io.containerd.cri.v1.runtime".cni]
+                bin_dirs = ["%1$s/cni/bin"]
                 conf_dir = "%1$s/cni/conf"
+                use_internal_loopback = true
 
-                [plugins."io.containerd.grpc.v1.cri".containerd]
-                snapshotter = "overlayfs"
+                [plugins."io.containerd.cri.v1.runtime".containerd]
                 default_runtime_name = "runc"
 
-                [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+                [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
                 runtime_type = "io.containerd.runc.v2"
 
-                [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+                [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
                 BinaryName = "%3$s"
                 Root = "%2$s/runc"
                 SystemdCgroup = false
@@ -142,11 +153,6 @@ public final class Containerd implements CriServer {
     private static void writeNetwork(Path base) throws IOException {
         Path plugins = Files.createDirectories(base.resolve("cni/bin"));
         Path conf = Files.createDirectories(base.resolve("cni/conf"));
-        String busybox = Tree.busybox().orElseThrow().toString();
-        plugin(plugins.resolve("loopback"), """
-                %1$s nsenter --net="$CNI_NETNS" %1$s ip link set lo up
-                result='"interfaces":[{"name":"lo"}],"ips":[]'
-                """.formatted(busybox));
         plugin(plugins.resolve("address"), """
                 result='"interfaces":[{"name":"eth0","sandbox":"'"$CNI_NETNS"'"}],
                   "ips":[{"version":"4","interface":0,"address":"192.0.2.1/24"}]'
@@ -179,7 +185,7 @@ public final class Containerd implements CriServer {
         return base.resolve("containerd.log");
     }
 
-    /** Such as {@code 1.6.20~ds1}. */
+    /** Such as {@code 2.1.9+unknown}. */
     public String version() {
         return cri.runtime().version(VersionRequest.getDefaultInstance()).getRuntimeVersion();
     }

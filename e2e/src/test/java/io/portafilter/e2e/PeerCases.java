@@ -26,7 +26,7 @@ final class PeerCases {
     /** The layers of the image with many. */
     private static final int LAYERS = 20;
 
-    private static final List<String> MASKED = List.of(
+    static final List<String> MASKED = List.of(
             "/proc/acpi",
             "/proc/asound",
             "/proc/interrupts",
@@ -39,7 +39,7 @@ final class PeerCases {
             "/proc/scsi",
             "/sys/firmware",
             "/sys/devices/virtual/powercap");
-    private static final List<String> READ_ONLY =
+    static final List<String> READ_ONLY =
             List.of("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
 
     private PeerCases() {}
@@ -348,7 +348,7 @@ final class PeerCases {
     }
 
     /** kubelet gives such a pod no name: it has the host's. */
-    private static PodFixture hostNetwork(PodFixture pod) {
+    static PodFixture hostNetwork(PodFixture pod) {
         return pod.hostNetwork().configure(config -> config.clearHostname());
     }
 

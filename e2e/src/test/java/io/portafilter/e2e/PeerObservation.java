@@ -3,11 +3,13 @@ package io.portafilter.e2e;
 import io.grpc.StatusRuntimeException;
 import io.portafilter.cri.v1.ContainerState;
 import io.portafilter.cri.v1.ContainerStatus;
+import io.portafilter.cri.v1.ContainerUser;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.SortedSet;
@@ -17,7 +19,10 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** What was seen of a case: from inside by {@code observe.sh}, and from the host while it ran and after it stopped. */
+/**
+ * What was seen of a case: from inside by {@code observe.sh}, as first process or executed, and from the host while it ran
+ * and after it stopped.
+ */
 record PeerObservation(SortedMap<String, String> values) {
     private static final String REFUSED = "refused";
     private static final String NONE = "(none)";
@@ -27,6 +32,20 @@ record PeerObservation(SortedMap<String, String> values) {
     private static final Pattern LAYERS = Pattern.compile(",?(lowerdir\\+?|upperdir|workdir)=[^ ,]*");
     private static final Pattern PEER_GROUP = Pattern.compile("\\b(shared|master|propagate_from):\\d+");
     private static final Pattern NUMBERED = Pattern.compile("^(pipe|socket|anon_inode):\\[\\d+]$");
+
+    private static final List<String> NAMESPACES = List.of("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts");
+    private static final List<String> OF_A_PROCESS = List.of(
+            "Uid",
+            "Gid",
+            "Groups",
+            "CapInh",
+            "CapPrm",
+            "CapEff",
+            "CapBnd",
+            "CapAmb",
+            "NoNewPrivs",
+            "Seccomp",
+            "Seccomp_filters");
 
     /** Files of the cgroup by controller, version 1 and 2. */
     private static final List<CgroupFiles> CGROUP_FILES = List.of(
@@ -56,9 +75,22 @@ record PeerObservation(SortedMap<String, String> values) {
 
     /** Runs a case to its end and removes its pods. */
     static PeerObservation of(PeerCase asked, PeerSite site) {
+        return of(asked, site, PeerObservation::observe);
+    }
+
+    /** What a process sees that is executed in a container, beside what the host shows of the first one. */
+    static PeerObservation ofExec(PeerCase asked, PeerSite site) {
+        return of(asked, site, PeerObservation::execute);
+    }
+
+    private interface Observer {
+        void observe(Container container, PeerSite site, SortedMap<String, String> values);
+    }
+
+    private static PeerObservation of(PeerCase asked, PeerSite site, Observer observer) {
         SortedMap<String, String> values = new TreeMap<>();
         try {
-            observe(asked.start().apply(site), site, values);
+            observer.observe(asked.start().apply(site), site, values);
         } catch (StatusRuntimeException refused) {
             // How it is said is not compared.
             values.clear();
@@ -67,6 +99,32 @@ record PeerObservation(SortedMap<String, String> values) {
             site.server().cri().pods().forEach(pod -> site.server().cri().removePod(pod.getId()));
         }
         return new PeerObservation(values);
+    }
+
+    private static void execute(Container container, PeerSite site, SortedMap<String, String> values) {
+        Proc first = container.process();
+        // A started container may be a moment before its program.
+        Await.until(
+                "the first process runs its program",
+                OBSERVING,
+                () -> first.read("cmdline").startsWith("/bin/sleep"));
+        fromHost(first, site, values);
+        Map<String, String> status = first.status();
+        OF_A_PROCESS.forEach(key -> values.put("first status " + key, status.getOrDefault(key, NONE)));
+        for (String file : List.of("uid_map", "gid_map", "setgroups")) {
+            values.put("first " + file, first.read(file).strip().replaceAll("\\s+", " "));
+        }
+        Container.Output output = container.exec(OBSERVING, "/bin/sh", "/observe.sh", "once");
+        inside(output.stdout(), site.server(), values);
+        for (String kind : NAMESPACES) {
+            values.computeIfPresent(
+                    "own namespace " + kind,
+                    (_, own) -> own.equals(first.namespace(kind)) ? "as the first process" : own);
+        }
+        values.put("errors", output.stderr().strip());
+        values.put("exit code", Integer.toString(output.exitCode()));
+        ContainerUser user = container.status().getUser();
+        values.put("status user", user.getLinux().toString().replaceAll("\\s+", " "));
     }
 
     private static void observe(Container container, PeerSite site, SortedMap<String, String> values) {
@@ -136,7 +194,7 @@ record PeerObservation(SortedMap<String, String> values) {
             }
         }
         Proc pause = pause(site);
-        for (String kind : List.of("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")) {
+        for (String kind : NAMESPACES) {
             values.put("namespace " + kind, owner(kind, process, pause));
         }
         values.put("oom_score_adj on the host", process.read("oom_score_adj").strip());
