@@ -160,6 +160,17 @@ class SecurityTableTest {
     }
 
     @Test
+    void everyTestThatTheThreatModelNamesExists() throws IOException {
+        Set<NamedTest> known =
+                sources().stream().flatMap(source -> source.tests().stream()).collect(Collectors.toSet());
+        List<NamedTest> named = TEST.matcher(Files.readString(TREE.resolve("docs/threat-model.md")))
+                .results()
+                .map(SecurityTableTest::test)
+                .toList();
+        assertThat(named).hasSizeGreaterThan(40).isSubsetOf(known);
+    }
+
+    @Test
     void whatHasAnEffectIsSeenFromOutsideALiveServer() {
         Set<NamedTest> live = sources().stream()
                 .filter(Source::isLive)
