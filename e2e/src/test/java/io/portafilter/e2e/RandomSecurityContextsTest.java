@@ -286,7 +286,7 @@ class RandomSecurityContextsTest {
                     assertThat(seen).as("%s is the pod's", kind).isEqualTo(pods).isNotEqualTo(hosts);
                 case HOST -> assertThat(seen).as("%s is the host's", kind).isEqualTo(hosts);
                 case OWN ->
-                    assertThat(Set.of(pods, hosts)).as("%s is its own", kind).doesNotContain(seen);
+                    assertThat(List.of(pods, hosts)).as("%s is its own", kind).doesNotContain(seen);
                 case TARGET ->
                     assertThat(seen)
                             .as("%s is the target's", kind)
