@@ -658,8 +658,13 @@ final class ContainerLifecycle {
      * @param plan what was decided for it
      */
     Optional<Explained> explained(LiveContainer container, ContainerPlan plan, ContainerRecord record) {
-        ContainerSpec spec = container.spec();
         ContainerRequest asked = launchRequest(container, HostDevices.NONE);
+        Optional<Explained> known =
+                container.explained().filter(found -> found.asked().equals(asked));
+        if (known.isPresent()) {
+            return known;
+        }
+        ContainerSpec spec = container.spec();
         Path state = node.places().containerState(container.id());
         ImageAccounts accounts;
         try {
@@ -679,14 +684,17 @@ final class ContainerLifecycle {
                 ImageConfig.parse(record.imageConfig().toByteArray()),
                 accounts,
                 List.of());
-        return lines.isEmpty()
-                ? Optional.empty()
-                : Optional.of(new Explained(
-                        lines, PlanWarning.of(asked, plan, List.of(config.root(), config.state(), config.listen()))));
+        if (lines.isEmpty()) {
+            return Optional.empty();
+        }
+        Explained found = new Explained(
+                asked, lines, PlanWarning.of(asked, plan, List.of(config.root(), config.state(), config.listen())));
+        container.explained(found);
+        return Optional.of(found);
     }
 
-    /** A plan with its causes, and what to know of it. */
-    record Explained(List<Provenance.Line> plan, List<PlanWarning> warnings) {}
+    /** A plan with its causes, what to know of it, and the request that it is of. */
+    record Explained(ContainerRequest asked, List<Provenance.Line> plan, List<PlanWarning> warnings) {}
 
     /** What the records say of it. */
     ContainerRecord record(LiveContainer container) {

@@ -342,7 +342,9 @@ class CommandLineTest {
                 .containsPattern("inheritable +none +default: runtime");
         Commands.Outcome json = connected("explain", "--json", container.id());
         assertThat(json.status()).as(json.stderr()).isZero();
-        assertThat(json.stdout()).startsWith("{\"id\":\"" + container.id()).contains("\"drop_capabilities");
+        assertThat(json.stdout())
+                .startsWith("{\"id\":\"" + container.id())
+                .contains("capabilities.drop_capabilities[0]");
     }
 
     @Test
