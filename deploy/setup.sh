@@ -88,10 +88,12 @@ install_packages() {
     env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"
 }
 
-# Installs what building and serving want: Maven, libseccomp, libisal (decodes gzip; optional at run time) and, where
-# Debian has it, the JDK. Sets JAVA_HOME, or says where a JDK was looked for.
+# Installs what building and serving want: Maven, libseccomp, libisal (decodes gzip; optional at run time), apparmor where
+# the kernel has AppArmor on and, where Debian has it, the JDK. Sets JAVA_HOME, or says where a JDK was looked for.
 install_ground() {
   install_packages maven libseccomp2 libisal2
+  # It compiles the profile that confines containers.
+  if grep -qs '^Y' /sys/module/apparmor/parameters/enabled; then install_packages apparmor; fi
   if ! find_jdk; then
     update_package_lists
     [ -z "$(apt-cache search --names-only "^openjdk-$jdk_wanted-jdk-headless$")" ] ||

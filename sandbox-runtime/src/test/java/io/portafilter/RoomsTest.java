@@ -42,7 +42,10 @@ class RoomsTest {
 
     @ArchTest
     static final ArchRule containerJoinsTheOthers =
-            room("container", "linux", "launch", "security", "rootfs", "cgroup", "systemd");
+            room("container", "linux", "launch", "security", "lsm", "rootfs", "cgroup", "systemd");
+
+    @ArchTest
+    static final ArchRule lsmKnowsLinuxAndSecurity = room("lsm", "linux", "security");
 
     @ArchTest
     static final ArchRule thereAreNoCycles =

@@ -8,8 +8,11 @@ import io.portafilter.linux.Capability;
 import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcStatus;
+import io.portafilter.lsm.AppArmor;
+import io.portafilter.lsm.Selinux;
 import io.portafilter.security.HostFacts;
 import io.portafilter.security.KernelVersion;
+import io.portafilter.security.SecurityModules;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,7 +39,9 @@ final class HostFile {
             "last_capability",
             "cgroup_hierarchies",
             "lowest_oom_score_adj",
-            "open_files"));
+            "open_files",
+            "apparmor",
+            "selinux"));
 
     private static final List<String> HIERARCHIES = List.of("cpu", "cpuacct", "memory", "pids", "devices", "freezer");
 
@@ -53,7 +58,8 @@ final class HostFile {
                 ProcFile.lastCapability(),
                 hierarchies,
                 self.bounding().contains(Capability.CAP_SYS_RESOURCE) ? -1000 : 0,
-                ProcFile.readNumber("/proc/sys/fs/nr_open"));
+                ProcFile.readNumber("/proc/sys/fs/nr_open"),
+                new SecurityModules(AppArmor.ofThisHost().state(), Selinux.isOn()));
     }
 
     private static LaunchFacts facts(
@@ -63,7 +69,8 @@ final class HostFile {
             int lastCapability,
             List<String> hierarchies,
             int lowestOomScoreAdj,
-            long openFiles) {
+            long openFiles,
+            SecurityModules modules) {
         HostFacts host = new HostFacts(
                 capabilities,
                 lastCapability,
@@ -71,7 +78,8 @@ final class HostFile {
                 architecture,
                 hierarchies.isEmpty(),
                 kernel.atLeast(PROC_PIDNS.major(), PROC_PIDNS.minor()),
-                kernel.atLeast(LOWERDIR_PLUS.major(), LOWERDIR_PLUS.minor()));
+                kernel.atLeast(LOWERDIR_PLUS.major(), LOWERDIR_PLUS.minor()),
+                modules);
         return new LaunchFacts(host, hierarchies, lowestOomScoreAdj, openFiles);
     }
 
@@ -107,7 +115,12 @@ final class HostFile {
                 last,
                 hierarchies(toml.getLong("cgroup_hierarchies", () -> 0)),
                 Math.toIntExact(toml.getLong("lowest_oom_score_adj", () -> -1000)),
-                toml.getLong("open_files", () -> 1 << 20));
+                toml.getLong("open_files", () -> 1 << 20),
+                new SecurityModules(
+                        toml.getBoolean("apparmor", () -> false)
+                                ? new SecurityModules.AppArmor.On()
+                                : new SecurityModules.AppArmor.Off(),
+                        toml.getBoolean("selinux", () -> false)));
     }
 
     /** Those that version 1 has for all containers, as many as the file says. */
@@ -140,6 +153,8 @@ final class HostFile {
                 + (all ? "all" : host.ownCapabilities()) + "\"\nlast_capability = " + host.lastCapability()
                 + "\ncgroup_hierarchies = " + facts.cgroupHierarchies().size() + (host.cgroupV2() ? " # version 2" : "")
                 + "\nlowest_oom_score_adj = " + facts.lowestOomScoreAdj() + "\nopen_files = "
-                + facts.highestOpenFiles() + "\n";
+                + facts.highestOpenFiles() + "\napparmor = "
+                + !(host.modules().appArmor() instanceof SecurityModules.AppArmor.Off) + "\nselinux = "
+                + host.modules().selinux() + "\n";
     }
 }

@@ -7,7 +7,6 @@ import io.portafilter.config.Config;
 import io.portafilter.container.LaunchFacts;
 import io.portafilter.container.Outcome;
 import io.portafilter.container.Probe;
-import io.portafilter.cri.SecurityModules;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileSystemStatus;
 import io.portafilter.linux.Kernel;
@@ -16,16 +15,18 @@ import io.portafilter.linux.Libseccomp;
 import io.portafilter.linux.LinuxConstants;
 import io.portafilter.linux.MountInfo;
 import io.portafilter.linux.ProcFile;
+import io.portafilter.lsm.AppArmor;
+import io.portafilter.lsm.Selinux;
 import io.portafilter.rootfs.MountTrial;
 import io.portafilter.security.CapabilitySets;
 import io.portafilter.security.SeccompCompiler;
+import io.portafilter.security.SecurityModules;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /** Looks at what a node needs beside its kernel: settings, libraries, file systems, network plugins. */
@@ -113,19 +114,25 @@ final class NodeProbes {
     }
 
     private static List<Probe> securityModules() {
-        return List.of(module("AppArmor", SecurityModules::appArmor), module("SELinux", SecurityModules::selinux));
-    }
-
-    /** What is on and not applied is told as missing: whoever relies on it must not believe that it confines. */
-    private static Probe module(String name, Predicate<SecurityModules> isOn) {
-        return new Probe(
-                name,
-                OPTIONAL,
-                "containers that ask for its confinement are refused, the others are not confined by it",
-                "rely on capabilities, seccomp and user namespaces",
-                () -> isOn.test(SecurityModules.of(Path.of("/sys")))
-                        ? new Outcome.Missing("it is on here, and this version does not apply it")
-                        : new Outcome.NotNeeded("it is off on this host"));
+        return List.of(
+                new Probe(
+                        "AppArmor",
+                        OPTIONAL,
+                        "containers that ask for RuntimeDefault are refused, those that ask for nothing have no profile",
+                        "install the package apparmor, and see that securityfs is mounted on /sys/kernel/security",
+                        () -> switch (AppArmor.ofThisHost().state()) {
+                            case SecurityModules.AppArmor.Off() -> new Outcome.NotNeeded("it is off on this host");
+                            case SecurityModules.AppArmor.On() -> new Outcome.Works("");
+                            case SecurityModules.AppArmor.WithoutDefault lacking -> new Outcome.Missing(lacking.why());
+                        }),
+                new Probe(
+                        "SELinux",
+                        OPTIONAL,
+                        "selinux_options have no effect",
+                        "rely on capabilities, seccomp and user namespaces",
+                        () -> Selinux.isOn()
+                                ? new Outcome.Works("")
+                                : new Outcome.NotNeeded("it is off on this host")));
     }
 
     private List<Probe> network() {

@@ -11,6 +11,7 @@ import io.portafilter.config.Config;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ContainerPlan;
 import io.portafilter.container.ContainerRequest;
+import io.portafilter.container.Host;
 import io.portafilter.container.LaunchedContainer;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
@@ -27,7 +28,10 @@ import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.ProcFile;
+import io.portafilter.lsm.AppArmorException;
 import io.portafilter.security.ImageAccounts;
+import io.portafilter.security.Labels;
+import io.portafilter.security.SecurityRequest;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
 import io.portafilter.state.ContainerLock;
@@ -58,6 +62,7 @@ final class ContainerLifecycle {
 
     private static final Logger LOG = System.getLogger(ContainerLifecycle.class.getName());
 
+    private static final String APPARMOR = "config.linux.security_context.apparmor";
     private static final String RUN_ANOTHER = "run another pod sandbox for it";
 
     private final Config config;
@@ -66,7 +71,6 @@ final class ContainerLifecycle {
     private final LiveTable<LiveContainer> containers;
     private final ContainerEnd end;
     private final ContainerStop stop;
-    private final SecurityModules modules = SecurityModules.of(Path.of("/sys"));
 
     ContainerLifecycle(Config config, Node node, LiveTable<LivePod> pods, LiveTable<LiveContainer> containers) {
         this.config = config;
@@ -136,7 +140,7 @@ final class ContainerLifecycle {
             ContainerSources.Of sources = ContainerSources.Of.container(config, node.places(), id);
             ContainerSpec spec = ContainerSpec.of(
                     request, pod.id(), pod.spec(), imageConfig, pod.files(), sources.fromNode(), volumes);
-            modules.refuseUnenforced(request.getConfig().getLinux().getSecurityContext());
+            requireProfile(spec.security());
             node.places().requireFits(spec.cgroupParent());
             LiveContainer container =
                     new LiveContainer(id, request, spec, node.images().layerPathsTopFirst(leased.image()));
@@ -267,6 +271,7 @@ final class ContainerLifecycle {
     /** Brings the container's process to its gate and opens its log. */
     @SuppressWarnings("MustBeClosedChecker") // the container owns both
     private void prepare(LiveContainer container, LivePod pod, Rollback undo) {
+        requireProfile(container.spec().security());
         ContainerLaunch launch = ContainerLaunch.prepare(
                 node.host(),
                 launchRequest(container, devices(container)),
@@ -284,6 +289,30 @@ final class ContainerLifecycle {
             log.close();
         });
         container.log(Optional.of(log));
+    }
+
+    /** An AppArmor profile that the kernel does not have confines nobody: the container is refused. */
+    private void requireProfile(SecurityRequest asked) {
+        Host host = node.host();
+        Labels.of(asked, host.facts().host()).appArmor().ifPresent(profile -> {
+            if (profile.equals(Labels.DEFAULT_PROFILE)) {
+                try {
+                    host.appArmor().requireDefault();
+                } catch (AppArmorException e) {
+                    throw new CriException(
+                            Status.Code.FAILED_PRECONDITION,
+                            APPARMOR,
+                            e.getMessage() + ", and the container is to run under it",
+                            "see that the server has CAP_MAC_ADMIN and the package apparmor is whole, or ask for Unconfined",
+                            e);
+                }
+            } else if (!host.appArmor().isLoaded(profile)) {
+                throw precondition(
+                        APPARMOR,
+                        "the profile " + CriException.shown(profile) + " is not loaded on this node",
+                        "load it with apparmor_parser --replace FILE");
+            }
+        });
     }
 
     private static HostDevices devices(LiveContainer container) {

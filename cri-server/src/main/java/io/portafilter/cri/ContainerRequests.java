@@ -19,6 +19,7 @@ import io.portafilter.image.ImageConfig;
 import io.portafilter.linux.KernelText;
 import io.portafilter.security.CapabilityRequest;
 import io.portafilter.security.IdMappings;
+import io.portafilter.security.LabelRequest;
 import io.portafilter.security.SecurityRequest;
 import io.portafilter.security.UserRequest;
 import io.portafilter.streaming.LogFile;
@@ -298,9 +299,6 @@ final class ContainerRequests {
             ImageConfig image,
             SecurityProfiles.ProfileSource profiles,
             List<Long> groupsOfDevices) {
-        SecurityProfiles.checkAppArmor(
-                SECURITY, security.hasApparmor(), security.getApparmor(), appArmorProfile(security));
-        SecurityProfiles.checkSelinux(SECURITY, security.hasSelinuxOptions(), security.getSelinuxOptions());
         return new SecurityRequest(
                 security.getPrivileged(),
                 pod.privileged(),
@@ -312,7 +310,13 @@ final class ContainerRequests {
                 security.getReadonlyPathsList(),
                 SecurityProfiles.seccomp(
                         SECURITY, security.hasSeccomp(), security.getSeccomp(), seccompPath(security), profiles),
-                pod.ids());
+                pod.ids(),
+                new LabelRequest(
+                        SecurityProfiles.appArmor(
+                                SECURITY, security.hasApparmor(), security.getApparmor(), appArmorProfile(security)),
+                        SecurityProfiles.selinux(SECURITY, security.getSelinuxOptions())
+                                .or(pod.selinux()),
+                        pod.hostPid() || pod.hostIpc()));
     }
 
     @SuppressWarnings("deprecation") // an older kubelet still sends it

@@ -12,6 +12,8 @@ import io.portafilter.linux.KernelException;
 import io.portafilter.state.ContainerLock;
 import io.portafilter.state.ContainerState;
 import io.portafilter.streaming.ContainerLog;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -21,6 +23,8 @@ import java.util.concurrent.TimeoutException;
 
 /** Ends containers: by their stop signal and a grace period, by killing, or before they ever ran. */
 final class ContainerStop {
+
+    private static final Logger LOG = System.getLogger(ContainerStop.class.getName());
 
     private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
 
@@ -91,7 +95,14 @@ final class ContainerStop {
                 try {
                     Kernel.pidfdSendSignal(running.init(), signal);
                 } catch (KernelException e) {
-                    if (!e.is(Errno.ESRCH)) {
+                    if (e.is(Errno.EACCES)) {
+                        // an AppArmor profile without a rule for signals from unconfined: it is killed by its cgroup
+                        LOG.log(
+                                Level.WARNING,
+                                "container.unsignalled container=" + container.name() + " id="
+                                        + Places.shortId(container.id())
+                                        + " cause=its AppArmor profile takes no signals from the server");
+                    } else if (!e.is(Errno.ESRCH)) {
                         throw e;
                     }
                 }

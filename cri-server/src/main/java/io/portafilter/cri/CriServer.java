@@ -15,6 +15,9 @@ import io.portafilter.image.ImageStore;
 import io.portafilter.image.RegistryOptions;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
+import io.portafilter.lsm.AppArmorException;
+import io.portafilter.security.SecurityModules;
 import io.portafilter.state.ContainerLock;
 import io.portafilter.state.Database;
 import io.portafilter.state.PodLock;
@@ -173,6 +176,7 @@ public final class CriServer implements AutoCloseable {
                 case SYSTEMD -> opened.withSystemd(Systemd.SYSTEM_BUS);
             };
             host.shortcomings().forEach(each -> LOG.log(Level.WARNING, "host.shortcoming what=\"" + each + "\""));
+            loadDefaultProfile(host);
             ImageStore images = ImageStore.open(
                     config.root(), database, RegistryOptions.of(config.registryConfigPath(), System.getenv()));
             parts.add(images::close);
@@ -223,6 +227,17 @@ public final class CriServer implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             LOG.log(Level.ERROR, "server.failed", e);
             recovered.fail(e);
+        }
+    }
+
+    /** Before the first container wants it. What fails here fails again then, and is told to who asked. */
+    private static void loadDefaultProfile(Host host) {
+        if (host.facts().host().modules().appArmor() instanceof SecurityModules.AppArmor.On) {
+            try {
+                host.appArmor().loadDefault();
+            } catch (AppArmorException | KernelException e) {
+                LOG.log(Level.WARNING, "apparmor.failed cause=" + e.getMessage());
+            }
         }
     }
 

@@ -5,6 +5,7 @@ import io.portafilter.linux.CapabilitySet;
 import io.portafilter.security.CapabilitySets;
 import io.portafilter.security.IdMapping;
 import io.portafilter.security.IdMappings;
+import io.portafilter.security.Labels;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -35,6 +36,9 @@ public final class GivenRightsJson {
         fields.put("seccompFilters", given.seccompFilters());
         fields.put("noNewPrivileges", given.noNewPrivileges());
         fields.put("cgroups", given.cgroups());
+        given.labels().appArmor().ifPresent(profile -> fields.put("appArmor", profile));
+        given.labels().selinux().ifPresent(label -> fields.put("selinux", label));
+        given.labels().selinuxMounts().ifPresent(label -> fields.put("selinuxMounts", label));
         return fields;
     }
 
@@ -62,7 +66,8 @@ public final class GivenRightsJson {
                         set(fields, "ambient")),
                 Math.toIntExact(number(value(fields, "seccompFilters"))),
                 value(fields, "noNewPrivileges").equals(true),
-                cgroups(value(fields, "cgroups")));
+                cgroups(value(fields, "cgroups")),
+                new Labels(text(fields, "appArmor"), text(fields, "selinux"), text(fields, "selinuxMounts")));
     }
 
     private static Map<String, String> cgroups(Object written) {
@@ -72,6 +77,10 @@ public final class GivenRightsJson {
         Map<String, String> cgroups = new LinkedHashMap<>();
         paths.forEach((hierarchy, path) -> cgroups.put(hierarchy.toString(), path.toString()));
         return cgroups;
+    }
+
+    private static Optional<String> text(Map<?, ?> fields, String name) {
+        return Optional.ofNullable((Object) fields.get(name)).map(Object::toString);
     }
 
     private static Object value(Map<?, ?> fields, String name) {

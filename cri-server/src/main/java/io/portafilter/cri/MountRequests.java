@@ -122,7 +122,8 @@ final class MountRequests {
                 ids(field, mount),
                 restrictions(field + ".mount_options", mount),
                 false,
-                false);
+                false,
+                mount.getSelinuxRelabel());
     }
 
     private static void checkRecursiveReadOnly(String field, Mount mount, Propagation propagation) {

@@ -39,6 +39,7 @@ final class PodLifecycle {
     private final LiveTable<LivePod> pods;
     private final HostFeatures features;
     private final String nodeName;
+    private final SelinuxLevels levels = new SelinuxLevels();
 
     PodLifecycle(Node node, HostFeatures features, LiveTable<LivePod> pods, ContainerLifecycle containers) {
         this.node = node;
@@ -115,14 +116,29 @@ final class PodLifecycle {
         }
     }
 
+    /** With the level that it asks for, or one of its own where the host has SELinux. */
+    private PodSpec withSelinuxLevel(PodSpec asked) {
+        if (!node.host().facts().host().modules().selinux()) {
+            return asked;
+        }
+        asked.selinux().level().ifPresent(levels::hold);
+        return asked.selinux().level().isPresent() ? asked : asked.withSelinuxLevel(Optional.of(levels.take()));
+    }
+
+    private void freeSelinuxLevel(PodSpec spec) {
+        spec.selinux().level().ifPresent(levels::free);
+    }
+
     @SuppressWarnings("MustBeClosedChecker") // the pod owns the monitor until its end
-    private String make(InFlight.Flight flight, RunPodSandboxRequest request, PodSpec spec) {
+    private String make(InFlight.Flight flight, RunPodSandboxRequest request, PodSpec asked) {
         long start = System.nanoTime();
         String id = Places.newId();
         Places places = node.places();
+        PodSpec spec = withSelinuxLevel(asked);
         LivePod pod = new LivePod(id, request, spec, new PodFiles(places.podFiles(id), nodeName));
         Rollback undo = new Rollback();
         try (undo) {
+            undo.add(() -> freeSelinuxLevel(spec));
             flight.stage("making its directories");
             undo.add(() -> Directories.remove(places.podState(id)));
             Directories.make(places.podState(id));
@@ -169,6 +185,7 @@ final class PodLifecycle {
      */
     private void keep(LivePod pod, Throwable cause) {
         pod.leftBy(cause);
+        pod.spec().selinux().level().ifPresent(levels::hold);
         try {
             node.database().note(new Change.PutPod(newRecord(pod, PodState.NOTREADY, Optional.empty())));
             pods.add(pod);
@@ -194,7 +211,8 @@ final class PodLifecycle {
                 launched,
                 node.bootId(),
                 pod.request().getRuntimeHandler(),
-                Optional.empty());
+                Optional.empty(),
+                pod.spec().selinux().level().orElse(""));
     }
 
     private String cgroupPath(LivePod pod) {
@@ -327,6 +345,7 @@ final class PodLifecycle {
             Directories.remove(node.places().podFiles(pod.id()), "RemovePodSandbox " + pod.id());
             node.database().note(new Change.RemovePod(pod.id()));
             pods.remove(pod);
+            freeSelinuxLevel(pod.spec());
         }
         LOG.log(Level.INFO, "pod.removed pod=" + pod.name() + " id=" + Places.shortId(pod.id()));
     }
@@ -346,12 +365,14 @@ final class PodLifecycle {
             LivePod pod = new LivePod(
                     record.id(),
                     request,
-                    PodSpec.of(request),
+                    PodSpec.of(request)
+                            .withSelinuxLevel(Optional.of(record.selinuxLevel()).filter(level -> !level.isEmpty())),
                     new PodFiles(node.places().podFiles(record.id()), nodeName));
             if (record.updated().isPresent()) {
                 pod.resources(
                         LinuxPodSandboxConfig.parseFrom(record.updated().get().toByteArray()));
             }
+            pod.spec().selinux().level().ifPresent(levels::hold);
             pods.add(pod);
             return pod;
         } catch (InvalidProtocolBufferException e) {

@@ -84,7 +84,8 @@ final class PodRequests {
                 hostPid,
                 ids,
                 Sysctls.check(linux.getSysctlsMap(), hostNetwork, hostIpc, ids.isPresent()),
-                security.getPrivileged());
+                security.getPrivileged(),
+                SecurityProfiles.selinux(SECURITY, security.getSelinuxOptions()));
     }
 
     /** Name, namespace, uid and attempt, all of which kubelet needs back. */
@@ -170,8 +171,7 @@ final class PodRequests {
                 security.getSupplementalGroupsPolicy() != SupplementalGroupsPolicy.UNRECOGNIZED,
                 security.getSupplementalGroupsPolicyValue());
         SecurityProfiles.checkSeccomp(SECURITY, security.hasSeccomp(), security.getSeccomp(), seccompPath(security));
-        SecurityProfiles.checkAppArmor(SECURITY, security.hasApparmor(), security.getApparmor(), "");
-        SecurityProfiles.checkSelinux(SECURITY, security.hasSelinuxOptions(), security.getSelinuxOptions());
+        var _ = SecurityProfiles.appArmor(SECURITY, security.hasApparmor(), security.getApparmor(), "");
     }
 
     @SuppressWarnings("deprecation") // an older kubelet still sends it

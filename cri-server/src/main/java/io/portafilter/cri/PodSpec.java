@@ -6,6 +6,7 @@ import io.portafilter.cri.v1.DNSConfig;
 import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.security.IdMappings;
+import io.portafilter.security.SelinuxOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +23,7 @@ import java.util.OptionalLong;
  * @param hostPid the containers with pid mode POD share the node's PID namespace
  * @param ids the pod's user namespace, absent in the host's
  * @param privileged the pod permits privileged containers
+ * @param selinux what its containers have that do not say otherwise
  */
 record PodSpec(
         Identity.Pod identity,
@@ -35,7 +37,8 @@ record PodSpec(
         boolean hostPid,
         Optional<IdMappings> ids,
         Map<String, String> sysctls,
-        boolean privileged) {
+        boolean privileged,
+        SelinuxOptions selinux) {
 
     /** As every runtime has it. */
     private static final long SHARED_MEMORY_BYTES = 64L << 20;
@@ -64,6 +67,28 @@ record PodSpec(
         return PodRequests.check(request);
     }
 
+    /** The same pod, whose containers have these categories. */
+    PodSpec withSelinuxLevel(Optional<String> level) {
+        return new PodSpec(
+                identity,
+                config,
+                hostname,
+                logDirectory,
+                dns,
+                cgroupParent,
+                hostNetwork,
+                hostIpc,
+                hostPid,
+                ids,
+                sysctls,
+                privileged,
+                new SelinuxOptions(
+                        selinux.user(),
+                        selinux.role(),
+                        selinux.type(),
+                        selinux.level().or(() -> level)));
+    }
+
     /** The request for the launch of the sandbox itself. */
     PodRequest launch(String id, PodFiles files, String cgroupPath, Path stateDirectory) {
         return new PodRequest(
@@ -78,6 +103,7 @@ record PodSpec(
                 cgroupPath,
                 PAUSE_LIMITS,
                 PAUSE_OOM_SCORE_ADJ,
-                stateDirectory);
+                stateDirectory,
+                selinux);
     }
 }

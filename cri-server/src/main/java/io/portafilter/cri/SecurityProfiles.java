@@ -2,11 +2,13 @@ package io.portafilter.cri;
 
 import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.shown;
-import static io.portafilter.cri.CriException.unsupported;
 
 import io.portafilter.cri.v1.SELinuxOption;
 import io.portafilter.cri.v1.SecurityProfile;
+import io.portafilter.security.AppArmorRequest;
 import io.portafilter.security.SeccompRequest;
+import io.portafilter.security.SelinuxOptions;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /** Seccomp, AppArmor and SELinux as pods and containers spell them, the old spellings included. */
@@ -18,6 +20,10 @@ final class SecurityProfiles {
 
     /** All 1024 categories fit; the pattern needs a stack as deep as the level is long. */
     private static final int LONGEST_LEVEL = 8192;
+
+    private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z][A-Za-z0-9_.-]*");
+
+    private static final int LONGEST_IDENTIFIER = 255;
 
     private static final String LOCALHOST = "localhost/";
 
@@ -95,46 +101,76 @@ final class SecurityProfiles {
         SeccompRequest _ = seccomp(parent, isSet, profile, oldPath, (_, _) -> "");
     }
 
-    /** A profile that this version could not enforce is refused: nothing runs less confined than it asked to be. */
-    static void checkAppArmor(String parent, boolean isSet, SecurityProfile profile, String oldProfile) {
-        String field = parent + (isSet ? ".apparmor" : ".apparmor_profile");
-        boolean asksForOne = isSet
-                ? profile.getProfileType() == SecurityProfile.ProfileType.Localhost
-                : oldProfile.startsWith("localhost/");
-        boolean known = isSet
-                ? profile.getProfileType() != SecurityProfile.ProfileType.UNRECOGNIZED
-                : asksForOne
-                        || oldProfile.isEmpty()
-                        || oldProfile.equals("unconfined")
-                        || oldProfile.equals("runtime/default");
-        if (!known) {
-            throw invalid(field, "names no profile type", "give RuntimeDefault, Unconfined or Localhost");
+    /** The profile that is asked for. The new field wins; the absence of both says nothing. */
+    static AppArmorRequest appArmor(String parent, boolean isSet, SecurityProfile profile, String oldProfile) {
+        if (!isSet) {
+            return oldAppArmor(parent + ".apparmor_profile", oldProfile);
         }
-        if (isSet && !asksForOne) {
-            refuseReference(
-                    field,
-                    !profile.getLocalhostRef().isEmpty(),
-                    profile.getProfileType().name());
-        }
-        if (asksForOne) {
-            throw unsupported(
-                    field,
-                    "the AppArmor profile " + shown(isSet ? profile.getLocalhostRef() : oldProfile)
-                            + " is asked for, and this version loads none",
-                    "use RuntimeDefault or Unconfined");
-        }
+        String field = parent + ".apparmor";
+        boolean named = !profile.getLocalhostRef().isEmpty();
+        return switch (profile.getProfileType()) {
+            case RuntimeDefault -> {
+                refuseReference(field, named, "RuntimeDefault");
+                yield new AppArmorRequest.RuntimeDefault();
+            }
+            case Unconfined -> {
+                refuseReference(field, named, "Unconfined");
+                yield new AppArmorRequest.Unconfined();
+            }
+            case Localhost -> loaded(field + ".localhost_ref", profile.getLocalhostRef());
+            case UNRECOGNIZED ->
+                throw invalid(
+                        field + ".profile_type",
+                        profile.getProfileTypeValue() + " is unknown",
+                        "give RuntimeDefault, Unconfined or Localhost");
+        };
     }
 
-    /** The level's form; labels themselves matter only where SELinux is on. */
-    static void checkSelinux(String parent, boolean isSet, SELinuxOption options) {
-        if (isSet
-                && !options.getLevel().isEmpty()
+    private static AppArmorRequest oldAppArmor(String field, String profile) {
+        return switch (profile) {
+            case "" -> new AppArmorRequest.Unspecified();
+            case "runtime/default" -> new AppArmorRequest.RuntimeDefault();
+            case "unconfined" -> new AppArmorRequest.Unconfined();
+            default -> {
+                if (profile.startsWith(LOCALHOST)) {
+                    yield loaded(field, profile);
+                }
+                throw invalid(
+                        field,
+                        shown(profile) + " is no profile",
+                        "give runtime/default, unconfined or localhost/NAME, or better the field apparmor");
+            }
+        };
+    }
+
+    private static AppArmorRequest loaded(String field, String reference) {
+        String name = reference.startsWith(LOCALHOST) ? reference.substring(LOCALHOST.length()) : reference;
+        return new AppArmorRequest.Localhost(Fields.required(field, name));
+    }
+
+    /** The parts of a label that are given, each of the form that it has in one. */
+    static SelinuxOptions selinux(String parent, SELinuxOption options) {
+        String field = parent + ".selinux_options.";
+        if (!options.getLevel().isEmpty()
                 && (options.getLevel().length() > LONGEST_LEVEL
                         || !LEVEL.matcher(options.getLevel()).matches())) {
             throw invalid(
-                    parent + ".selinux_options.level",
-                    shown(options.getLevel()) + " is no level",
-                    "give one such as s0 or s0:c4,c5");
+                    field + "level", shown(options.getLevel()) + " is no level", "give one such as s0 or s0:c4,c5");
         }
+        return new SelinuxOptions(
+                identifier(field + "user", options.getUser()),
+                identifier(field + "role", options.getRole()),
+                identifier(field + "type", options.getType()),
+                Optional.of(options.getLevel()).filter(level -> !level.isEmpty()));
+    }
+
+    private static Optional<String> identifier(String field, String name) {
+        if (name.isEmpty()) {
+            return Optional.empty();
+        }
+        if (name.length() > LONGEST_IDENTIFIER || !IDENTIFIER.matcher(name).matches()) {
+            throw invalid(field, shown(name) + " is no name of SELinux", "give one such as container_t");
+        }
+        return Optional.of(name);
     }
 }

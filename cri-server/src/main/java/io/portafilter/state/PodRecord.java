@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param runtimeHandler as requested; empty for the default
  * @param updated the serialised LinuxPodSandboxConfig with the overhead and resources that it has now, when these were
  *     changed since it was created
+ * @param selinuxLevel the SELinux level that its containers have unless they ask for another; empty without SELinux
  */
 public record PodRecord(
         String id,
@@ -27,7 +28,8 @@ public record PodRecord(
         Optional<LaunchedPod> launched,
         String bootId,
         String runtimeHandler,
-        Optional<Bytes> updated) {
+        Optional<Bytes> updated,
+        String selinuxLevel) {
 
     /** The same pod sandbox with other resources. */
     public PodRecord updated(Bytes resources) {
@@ -43,7 +45,8 @@ public record PodRecord(
                 launched,
                 bootId,
                 runtimeHandler,
-                Optional.of(resources));
+                Optional.of(resources),
+                selinuxLevel);
     }
 
     /** The same pod sandbox, stopped for ever. */
@@ -60,6 +63,7 @@ public record PodRecord(
                 Optional.empty(),
                 bootId,
                 runtimeHandler,
-                updated);
+                updated,
+                selinuxLevel);
     }
 }

@@ -19,7 +19,7 @@ import java.util.Optional;
 /** The tables and their columns: how a record is written and read. Used by one thread at a time. */
 final class Tables implements AutoCloseable {
     /** PRAGMA user_version of the tables below. */
-    static final int SCHEMA_VERSION = 2;
+    static final int SCHEMA_VERSION = 3;
 
     private static final List<String> SCHEMA = List.of("""
             CREATE TABLE pods (
@@ -49,6 +49,10 @@ final class Tables implements AutoCloseable {
             "ALTER TABLE containers ADD COLUMN updated BLOB",
             "ALTER TABLE containers ADD COLUMN volume_images TEXT NOT NULL DEFAULT '{}'");
 
+    /** The SELinux level of pods. */
+    private static final List<String> SINCE_VERSION_2 =
+            List.of("ALTER TABLE pods ADD COLUMN selinux_level TEXT NOT NULL DEFAULT ''");
+
     private final PreparedStatement putPod;
     private final PreparedStatement putContainer;
     private final PreparedStatement putImage;
@@ -62,7 +66,8 @@ final class Tables implements AutoCloseable {
     /** Makes the tables of a new file (version 0), or what an older version lacks. */
     static void bringUp(Statement statement, int version) throws SQLException {
         List<String> missing = new ArrayList<>(version == 0 ? SCHEMA : List.of());
-        missing.addAll(SINCE_VERSION_1);
+        missing.addAll(version < 2 ? SINCE_VERSION_1 : List.of());
+        missing.addAll(SINCE_VERSION_2);
         for (String change : missing) {
             var _ = statement.executeUpdate(change);
         }
@@ -71,7 +76,7 @@ final class Tables implements AutoCloseable {
 
     Tables(Connection connection) throws SQLException {
         this.connection = connection;
-        putPod = put("pods", 15);
+        putPod = put("pods", 16);
         putContainer = put("containers", 24);
         putImage = put("images", 8);
         putLayer = put("layers", 4);
@@ -123,6 +128,7 @@ final class Tables implements AutoCloseable {
         row.setString(13, pod.bootId());
         row.setString(14, pod.runtimeHandler());
         optional(row, 15, pod.updated());
+        row.setString(16, pod.selinuxLevel());
         row.executeUpdate();
     }
 
@@ -144,7 +150,8 @@ final class Tables implements AutoCloseable {
                         process(row, 9).flatMap(monitor -> pause.map(first -> new LaunchedPod(monitor, first))),
                         row.getString(13),
                         row.getString(14),
-                        optional(row, 15)));
+                        optional(row, 15),
+                        row.getString(16)));
             }
         }
         return pods;

@@ -28,10 +28,13 @@ import io.portafilter.cri.v1.SELinuxOption;
 import io.portafilter.cri.v1.SecurityProfile;
 import io.portafilter.cri.v1.Signal;
 import io.portafilter.cri.v1.UserNamespace;
+import io.portafilter.security.AppArmorRequest;
 import io.portafilter.security.SeccompRequest;
+import io.portafilter.security.SelinuxOptions;
 import io.portafilter.streaming.LogFile;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -441,6 +444,82 @@ class ContainerRequestsTest {
 
     private static SeccompRequest seccomp(Consumer<LinuxContainerSecurityContext.Builder> change) {
         return spec(b -> change.accept(security(b))).security().seccomp();
+    }
+
+    private static AppArmorRequest appArmor(Consumer<LinuxContainerSecurityContext.Builder> change) {
+        return spec(b -> change.accept(security(b))).security().labels().appArmor();
+    }
+
+    private static SecurityProfile profile(SecurityProfile.ProfileType type, String reference) {
+        return SecurityProfile.newBuilder()
+                .setProfileType(type)
+                .setLocalhostRef(reference)
+                .build();
+    }
+
+    @Test
+    @SuppressWarnings("deprecation") // an older kubelet still sends the second spelling
+    void anAppArmorProfileIsReadInBothSpellings() {
+        assertThat(appArmor(_ -> {})).isEqualTo(new AppArmorRequest.Unspecified());
+        assertThat(appArmor(b -> b.setApparmor(SecurityProfile.getDefaultInstance())))
+                .isEqualTo(new AppArmorRequest.RuntimeDefault());
+        assertThat(appArmor(b -> b.setApparmor(profile(SecurityProfile.ProfileType.Unconfined, ""))))
+                .isEqualTo(new AppArmorRequest.Unconfined());
+        assertThat(appArmor(b -> b.setApparmor(profile(SecurityProfile.ProfileType.Localhost, "mine"))))
+                .isEqualTo(new AppArmorRequest.Localhost("mine"));
+        assertThat(appArmor(b -> b.setApparmor(profile(SecurityProfile.ProfileType.Localhost, "localhost/mine"))))
+                .isEqualTo(new AppArmorRequest.Localhost("mine"));
+        assertThat(appArmor(b -> b.setApparmorProfile("runtime/default")))
+                .isEqualTo(new AppArmorRequest.RuntimeDefault());
+        assertThat(appArmor(b -> b.setApparmorProfile("unconfined"))).isEqualTo(new AppArmorRequest.Unconfined());
+        assertThat(appArmor(b -> b.setApparmorProfile("localhost/mine")))
+                .isEqualTo(new AppArmorRequest.Localhost("mine"));
+        assertThat(appArmor(b -> b.setApparmorProfile("localhost/mine")
+                        .setApparmor(profile(SecurityProfile.ProfileType.Unconfined, ""))))
+                .isEqualTo(new AppArmorRequest.Unconfined());
+    }
+
+    @Test
+    @SuppressWarnings("deprecation") // an older kubelet still sends it
+    void anAppArmorProfileWithoutANameOrWithAForeignOneIsRefused() {
+        refuses("apparmor", b -> security(b).setApparmor(profile(SecurityProfile.ProfileType.Localhost, "")));
+        refuses("apparmor", b -> security(b).setApparmor(profile(SecurityProfile.ProfileType.RuntimeDefault, "mine")));
+        refuses("apparmor", b -> security(b).setApparmor(profile(SecurityProfile.ProfileType.Unconfined, "mine")));
+        refuses(
+                "apparmor",
+                b -> security(b).setApparmor(SecurityProfile.newBuilder().setProfileTypeValue(7)));
+        refuses(
+                "apparmor",
+                b -> security(b).setApparmor(profile(SecurityProfile.ProfileType.Localhost, "mine\nexec other")));
+        refuses("apparmor_profile", b -> security(b).setApparmorProfile("mine"));
+        refuses("apparmor_profile", b -> security(b).setApparmorProfile("localhost/"));
+    }
+
+    private static SelinuxOptions selinux(SELinuxOption.Builder options) {
+        return spec(b -> security(b).setSelinuxOptions(options))
+                .security()
+                .labels()
+                .selinux();
+    }
+
+    @Test
+    void selinuxOptionsAreReadPartByPart() {
+        assertThat(spec(_ -> {}).security().labels().selinux()).isEqualTo(SelinuxOptions.NONE);
+        assertThat(selinux(SELinuxOption.newBuilder()
+                        .setUser("u_u")
+                        .setRole("r_r")
+                        .setType("t_t")
+                        .setLevel("s0-s15:c0.c1023")))
+                .isEqualTo(new SelinuxOptions(
+                        Optional.of("u_u"), Optional.of("r_r"), Optional.of("t_t"), Optional.of("s0-s15:c0.c1023")));
+        for (String wrong : List.of("a:b", "a b", "a\"b", "a,b", "\n", "1_t")) {
+            refuses("user", b -> security(b).getSelinuxOptionsBuilder().setUser(wrong));
+            refuses("role", b -> security(b).getSelinuxOptionsBuilder().setRole(wrong));
+            refuses("type", b -> security(b).getSelinuxOptionsBuilder().setType(wrong));
+        }
+        for (String wrong : List.of("s", "c1", "s0:", "s0:c1,", "s0:c1.", "s0,c1", "s0:c1-c2", "s0 ", "s0:c12345")) {
+            refuses("level", b -> security(b).getSelinuxOptionsBuilder().setLevel(wrong));
+        }
     }
 
     @Test

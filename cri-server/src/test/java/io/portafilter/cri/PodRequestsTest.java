@@ -239,13 +239,11 @@ class PodRequestsTest {
         refuses("host_port", b -> b.addPortMappings(PortMapping.newBuilder().setHostPort(70000)));
         refuses("windows", b -> b.setWindows(io.portafilter.cri.v1.WindowsPodSandboxConfig.getDefaultInstance()));
         refuses(
-                Status.Code.UNIMPLEMENTED,
                 "apparmor",
-                pod(b -> b.getLinuxBuilder()
+                b -> b.getLinuxBuilder()
                         .getSecurityContextBuilder()
-                        .setApparmor(SecurityProfile.newBuilder()
-                                .setProfileType(SecurityProfile.ProfileType.Localhost)
-                                .setLocalhostRef("mine"))));
+                        .setApparmor(
+                                SecurityProfile.newBuilder().setProfileType(SecurityProfile.ProfileType.Localhost)));
     }
 
     @Test

@@ -230,13 +230,14 @@ class DatabaseTest {
     }
 
     @Test
-    void takesOverTheFileOfTheVersionBefore() throws Exception {
+    void takesOverTheFileOfTheFirstVersion() throws Exception {
         try (Database database = Database.open(file())) {
             database.commit(
                     new Change.PutPod(pod("p1")), new Change.PutContainer(container("c1", ContainerState.RUNNING)));
         }
         try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
                 Statement statement = other.createStatement()) {
+            statement.executeUpdate("ALTER TABLE pods DROP COLUMN selinux_level");
             statement.executeUpdate("ALTER TABLE pods DROP COLUMN updated");
             statement.executeUpdate("ALTER TABLE containers DROP COLUMN updated");
             statement.executeUpdate("ALTER TABLE containers DROP COLUMN volume_images");
@@ -245,7 +246,10 @@ class DatabaseTest {
         ContainerRecord updated = container("c1", ContainerState.RUNNING).updated(bytes("resources"));
         for (ContainerRecord expected : List.of(container("c1", ContainerState.RUNNING), updated)) {
             try (Database database = Database.open(file())) {
-                assertThat(database.pods()).containsExactly(pod("p1"));
+                assertThat(database.pods())
+                        .usingRecursiveFieldByFieldElementComparatorIgnoringFields("selinuxLevel")
+                        .containsExactly(pod("p1"));
+                assertThat(database.pods().getFirst().selinuxLevel()).isEmpty();
                 assertThat(database.containers())
                         .usingRecursiveFieldByFieldElementComparatorIgnoringFields("volumeImages")
                         .containsExactly(expected);
@@ -254,6 +258,23 @@ class DatabaseTest {
                 database.commit(new Change.PutContainer(
                         database.container("c1").orElseThrow().updated(bytes("resources"))));
             }
+        }
+    }
+
+    @Test
+    void takesOverTheFileOfTheVersionBefore() throws Exception {
+        try (Database database = Database.open(file())) {
+            database.commit(new Change.PutPod(pod("p1").updated(bytes("resources"))));
+        }
+        try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
+                Statement statement = other.createStatement()) {
+            statement.executeUpdate("ALTER TABLE pods DROP COLUMN selinux_level");
+            statement.executeUpdate("PRAGMA user_version = 2");
+        }
+        try (Database database = Database.open(file())) {
+            PodRecord pod = database.pods().getFirst();
+            assertThat(pod.updated()).contains(bytes("resources"));
+            assertThat(pod.selinuxLevel()).isEmpty();
         }
     }
 

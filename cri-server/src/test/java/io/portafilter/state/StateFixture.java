@@ -33,7 +33,8 @@ final class StateFixture {
                 Optional.of(POD_PROCESSES),
                 BOOT,
                 "",
-                Optional.empty());
+                Optional.empty(),
+                "s0:c4,c5");
     }
 
     static ContainerRecord container(String id, ContainerState state) {

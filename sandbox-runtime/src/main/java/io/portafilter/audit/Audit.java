@@ -8,6 +8,8 @@ import io.portafilter.linux.KernelException;
 import io.portafilter.linux.LinuxConstants;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.ProcStatus;
+import io.portafilter.lsm.AppArmor;
+import io.portafilter.security.Labels;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -88,6 +90,7 @@ public final class Audit {
             String gidMap,
             String cgroups,
             String label,
+            String appArmor,
             Namespaces namespaces) {
 
         /** Whether the cgroup of this container, or one below it, holds the process. */
@@ -124,6 +127,7 @@ public final class Audit {
                 seen.uidMap(),
                 seen.gidMap(),
                 seen.namespaces().user() != userNamespace));
+        label(container.given().labels(), seen).ifPresent(differences::add);
         if (seen.namespaces().equals(Namespaces.HIDDEN)) {
             differences.add(
                     new Difference(Kind.MORE, "it has rights that the auditor has not: its namespaces are hidden"));
@@ -133,6 +137,20 @@ public final class Audit {
         }
         return new AuditedProcess(
                 container, seen.pid(), seen.status(), seen.uidMap().strip(), seen.label(), differences);
+    }
+
+    /** A profile of the node's may send programs under another one: that is told all the same, for it may allow more. */
+    private static Optional<Difference> label(Labels given, Seen seen) {
+        String label = seen.label().isEmpty() ? "none" : seen.label();
+        if (given.appArmor().isPresent() && !given.agreeWithAppArmor(seen.appArmor())) {
+            return Optional.of(new Difference(
+                    Kind.MORE,
+                    "its AppArmor label is " + (seen.appArmor().isEmpty() ? "none" : seen.appArmor()) + ", given "
+                            + given.appArmor().get()));
+        }
+        return given.selinux()
+                .filter(asked -> !asked.equals(seen.label()))
+                .map(asked -> new Difference(Kind.MORE, "its SELinux label is " + label + ", given " + asked));
     }
 
     /** Whose each process is; absent for those that belong to no container. */
@@ -207,6 +225,7 @@ public final class Audit {
                     process.read("gid_map"),
                     process.read("cgroup"),
                     label(process),
+                    AppArmor.labelOf(process),
                     Namespaces.of(process)));
         } catch (KernelException e) {
             if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {

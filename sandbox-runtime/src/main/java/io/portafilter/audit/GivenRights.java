@@ -3,6 +3,7 @@ package io.portafilter.audit;
 import io.portafilter.security.CapabilitySets;
 import io.portafilter.security.Credentials;
 import io.portafilter.security.IdMappings;
+import io.portafilter.security.Labels;
 import io.portafilter.security.SecurityPlan;
 import java.util.HashMap;
 import java.util.List;
@@ -20,6 +21,7 @@ import java.util.Optional;
  * @param seccompFilters how many filters apply, those included that the server has itself
  * @param noNewPrivileges whether execve can gain nothing
  * @param cgroups where its processes are: controllers to path, as {@code /proc/PID/cgroup} writes both
+ * @param labels what the Linux security modules were told
  */
 public record GivenRights(
         Optional<IdMappings> ids,
@@ -29,7 +31,8 @@ public record GivenRights(
         CapabilitySets capabilities,
         int seccompFilters,
         boolean noNewPrivileges,
-        Map<String, String> cgroups) {
+        Map<String, String> cgroups,
+        Labels labels) {
 
     public GivenRights {
         groups = List.copyOf(groups);
@@ -47,7 +50,8 @@ public record GivenRights(
                 plan.capabilities(),
                 serversFilters + (plan.seccomp().isPresent() ? 1 : 0),
                 plan.noNewPrivileges(),
-                cgroups);
+                cgroups,
+                plan.labels());
     }
 
     /** Whether a {@code /proc/PID/cgroup} says the cgroup, or one below it, in one of the hierarchies. */

@@ -29,6 +29,7 @@ import io.portafilter.rootfs.RootPath;
 import io.portafilter.rootfs.VolumeMount;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.ImageAccounts;
+import io.portafilter.security.Labels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -147,6 +148,7 @@ public final class ContainerLaunch implements AutoCloseable {
                                 "pod sandbox " + asked.podId() + " is not running: its namespaces are gone"))) {
             Descriptors descriptors = new Descriptors();
             undo.add(descriptors::close);
+            host.lendProc(descriptors);
             Optional<IdMappings> ids = asked.security().ids();
             long rootUid = ids.map(map -> map.hostUid(0)).orElse(0L);
             long rootGid = ids.map(map -> map.hostGid(0)).orElse(0L);
@@ -159,7 +161,8 @@ public final class ContainerLaunch implements AutoCloseable {
             Host.MadeCgroup made = host.makeCgroup(asked.cgroupPath(), asked.limits(), undo);
             int _ = PodLaunch.joinDescriptors(host, made.cgroup().openForJoin(), descriptors);
 
-            Fd root = root(asked, ids, podMonitor, rootUid, rootGid);
+            Labels labels = Labels.of(asked.security(), host.facts().host());
+            Fd root = root(asked, labels, podMonitor, rootUid, rootGid);
             descriptors.give(Slot.Role.ROOT, root);
             ImageAccounts accounts = accounts(root);
             save(accounts, asked.stateDirectory());
@@ -173,14 +176,22 @@ public final class ContainerLaunch implements AutoCloseable {
             List<DeviceNode> nodes = asked.devices().stream()
                     .map(device -> device.node(decided.security().user(), ids))
                     .toList();
-            Fd devices = DeviceTree.create(nodes, rootUid, rootGid);
+            Fd devices = DeviceTree.create(nodes, rootUid, rootGid, labels.selinuxMounts());
             descriptors.give(Slot.Role.DEVICES, devices);
             nullDevice(devices, descriptors);
             DeviceTree.makeElsewhere(root, nodes, rootUid, rootGid);
             MountPoints points = new MountPoints(root, rootUid, rootGid);
             undo.add(points::close);
             undo.add(points::removeMade);
-            VolumeSite site = new VolumeSite(host, root, ids, podMonitor, asked.writableDirectory(), rootUid, rootGid);
+            VolumeSite site = new VolumeSite(
+                    host,
+                    root,
+                    ids,
+                    podMonitor,
+                    asked.writableDirectory(),
+                    rootUid,
+                    rootGid,
+                    labels.selinuxVolumes(asked.security().privileged()));
             ContainerPlan plan = decided.withTargets(prepareMounts(decided, points, site, devices, descriptors, undo));
             points.ensureDirectory(plan.workingDirectory());
             if (plan.security().readOnlyRootfs()) {
@@ -296,9 +307,10 @@ public final class ContainerLaunch implements AutoCloseable {
 
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
-    private static Fd root(ContainerRequest asked, Optional<IdMappings> ids, Monitor pod, long rootUid, long rootGid) {
-        LayerStack layers = LayerStack.create(asked.lowerLayersTopFirst(), asked.writableDirectory(), rootUid, rootGid);
-        if (ids.isEmpty()) {
+    private static Fd root(ContainerRequest asked, Labels labels, Monitor pod, long rootUid, long rootGid) {
+        LayerStack layers = LayerStack.create(asked.lowerLayersTopFirst(), asked.writableDirectory(), rootUid, rootGid)
+                .with(labels.selinuxMounts());
+        if (asked.security().ids().isEmpty()) {
             return DetachedMount.overlay(layers, Optional.empty());
         }
         try (Fd userNamespace = pod.podNamespace("user")) {

@@ -253,6 +253,7 @@ public record ContainerPlan(
         if (security.ids().map(ids -> ids.mapsGid(TTY_GROUP)).orElse(true)) {
             terminals.add(MountPlan.Option.of("gid", Integer.toString(TTY_GROUP)));
         }
+        security.labels().selinuxMounts().ifPresent(label -> terminals.add(MountPlan.Option.of("context", label)));
         list.addDefault(new MountPlan.FileSystem("devpts", "/dev/pts", terminals, noSuidNoExec, false));
         if (asked.hostIpc()) {
             list.bindDefault(new MountRequest("/dev/shm", Path.of("/dev/shm"), false, false, Propagation.PRIVATE));

@@ -7,6 +7,7 @@ import static io.portafilter.launch.Operand.ZERO;
 import static io.portafilter.linux.LinuxConstants.*;
 
 import io.portafilter.container.Slot.Role;
+import io.portafilter.launch.Block;
 import io.portafilter.launch.Label;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Operand;
@@ -16,6 +17,7 @@ import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.SystemCall;
 import io.portafilter.security.SecurityPlan;
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -80,6 +82,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                         plan.pidMode() == PidMode.TARGET && !plan.facts().host().procPidnsOption(),
                         Role.TARGET_MOUNT_NAMESPACE)
                 .add(Role.MOUNT_NAMESPACE, Role.HOST_MOUNT_NAMESPACE)
+                .addIf(plan.security().labels().areForPrograms(), Role.PROC)
                 .build();
     }
 
@@ -107,6 +110,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.assembler().place(joining);
             writer.dieWithParent();
             writer.call(SystemCall.CLOSE, writer.slot(Role.MONITOR_SOCKET));
+            writer.label(plan.security().labels());
             writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
             writer.joinCgroups();
             cloneFromTarget();
@@ -262,7 +266,12 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
 
         private void mount(MountPlan mount) {
             switch (mount) {
-                case MountPlan.FileSystem fileSystem -> writer.mountFileSystem(fileSystem);
+                case MountPlan.FileSystem fileSystem -> {
+                    writer.mountFileSystem(fileSystem);
+                    if (fileSystem.type().equals("mqueue")) {
+                        plan.security().labels().selinuxMounts().ifPresent(label -> label(fileSystem.target(), label));
+                    }
+                }
                 case MountPlan.Devices(String target) -> attach(writer.slot(Role.DEVICES), target, O_DIRECTORY);
                 case MountPlan.OfPause(String target, String _) ->
                     attach(new Operand.ResultOf(cloneFor(target)), target, O_DIRECTORY);
@@ -274,6 +283,22 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                 case MountPlan.Prepared(String target, int index) ->
                     attach(number(writer.slots().number(Slot.of(Role.MOUNT, index))), target, 0);
             }
+        }
+
+        /**
+         * All mounts of an IPC namespace's queues are one file system, which takes no label as an option. Its mount point is
+         * a directory of our own /dev.
+         */
+        private void label(String target, String label) {
+            byte[] value = (label + "\0").getBytes(StandardCharsets.UTF_8);
+            writer.call(
+                    SystemCall.LSETXATTR,
+                    text(ProgramWriter.relative(target)),
+                    text("security.selinux"),
+                    at(Block.of(label, value)),
+                    number(value.length),
+                    ZERO);
+            writer.assembler().tolerate(Errno.EOPNOTSUPP, "in a user namespace it has no labels");
         }
 
         private void attach(Operand mount, String target, long flags) {

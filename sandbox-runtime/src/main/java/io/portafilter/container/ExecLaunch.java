@@ -61,6 +61,7 @@ public final class ExecLaunch implements AutoCloseable {
             long userNamespace = userNamespace(kept);
             ExecProgram program = ExecProgram.of(plan, tasks, exec.arguments());
             joinContainer(program.slots(), kept, descriptors);
+            host.lendProc(descriptors);
             descriptors.give(Slot.Role.STDIN, kept.stdin());
             try (Rollback undo = new Rollback()) {
                 Pipe stdout = ContainerLaunch.logPipe(plan);
@@ -167,6 +168,7 @@ public final class ExecLaunch implements AutoCloseable {
                         SCRATCH,
                         TASKS,
                         CGROUP,
+                        PROC,
                         TARGET_MOUNT_NAMESPACE,
                         CGROUP_TREE,
                         CGROUP_VIEW,

@@ -38,6 +38,7 @@ record ExecProgram(LaunchProgram program, Slots slots) {
                 .addIf(plan.cgroupNamespace(), Role.CGROUP_NAMESPACE)
                 .addIf(plan.security().ids().isPresent(), Role.USER_NAMESPACE)
                 .addIf(plan.pidMode() != PidMode.NODE, Role.PID_NAMESPACE)
+                .addIf(plan.security().labels().areForPrograms(), Role.PROC)
                 .build();
         ProgramWriter writer = new ProgramWriter("exec " + plan.name(), slots);
         Label first = new Label("monitor");
@@ -56,6 +57,7 @@ record ExecProgram(LaunchProgram program, Slots slots) {
 
         writer.assembler().place(joining);
         writer.dieWithParent();
+        writer.label(security.labels());
         writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
         writer.joinCgroups();
         writer.assembler().step("join the container's namespaces");

@@ -20,9 +20,12 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcStatus;
+import io.portafilter.lsm.AppArmor;
+import io.portafilter.lsm.Selinux;
 import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.security.HostFacts;
 import io.portafilter.security.KernelVersion;
+import io.portafilter.security.SecurityModules;
 import io.portafilter.systemd.Systemd;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -43,6 +46,8 @@ public final class Host implements AutoCloseable {
     private final CgroupHierarchy cgroups;
     private final Launcher launcher;
     private final Fd mountNamespace;
+    private final AppArmor appArmor;
+    private final Optional<Fd> proc;
     private final UnaryOperator<LaunchProgram> programs;
     private final Optional<SystemdScopes> scopes;
 
@@ -51,12 +56,16 @@ public final class Host implements AutoCloseable {
             CgroupHierarchy cgroups,
             Launcher launcher,
             Fd mountNamespace,
+            AppArmor appArmor,
+            Optional<Fd> proc,
             UnaryOperator<LaunchProgram> programs,
             Optional<SystemdScopes> scopes) {
         this.facts = facts;
         this.cgroups = cgroups;
         this.launcher = launcher;
         this.mountNamespace = mountNamespace;
+        this.appArmor = appArmor;
+        this.proc = proc;
         this.programs = programs;
         this.scopes = scopes;
     }
@@ -69,11 +78,15 @@ public final class Host implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // closed with this object
     public static Host open(Path stateDirectory) {
         CgroupHierarchy cgroups = CgroupHierarchy.detect();
+        AppArmor appArmor = AppArmor.ofThisHost();
+        SecurityModules modules = new SecurityModules(appArmor.state(), Selinux.isOn());
         return new Host(
-                facts(cgroups),
+                facts(cgroups, modules),
                 cgroups,
                 new Launcher(stateDirectory),
                 Kernel.open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC),
+                appArmor,
+                modules.equals(SecurityModules.NONE) ? Optional.empty() : Optional.of(DetachedMount.proc()),
                 UnaryOperator.identity(),
                 Optional.empty());
     }
@@ -96,6 +109,8 @@ public final class Host implements AutoCloseable {
                         v2,
                         launcher,
                         mountNamespace,
+                        appArmor,
+                        proc,
                         programs,
                         Optional.of(new SystemdScopes(Systemd.connect(bus, SYSTEMD_LIMIT), v2, launcher)));
             case CgroupHierarchy.V1 _ ->
@@ -136,7 +151,7 @@ public final class Host implements AutoCloseable {
         return scopes.flatMap(each -> each.watchOom(path, loop));
     }
 
-    private static LaunchFacts facts(CgroupHierarchy cgroups) {
+    private static LaunchFacts facts(CgroupHierarchy cgroups, SecurityModules modules) {
         ProcStatus self = ProcStatus.parse(ProcFile.read("/proc/self/status"));
         HostFacts host = new HostFacts(
                 self.bounding(),
@@ -145,7 +160,8 @@ public final class Host implements AutoCloseable {
                 Architecture.current(),
                 cgroups instanceof CgroupHierarchy.V2,
                 hasProcPidnsOption(),
-                DetachedMount.supportsLowerdirPlus());
+                DetachedMount.supportsLowerdirPlus(),
+                modules);
         boolean resources = self.effective().contains(Capability.CAP_SYS_RESOURCE);
         return new LaunchFacts(
                 host,
@@ -181,6 +197,10 @@ public final class Host implements AutoCloseable {
     /** What requests ask for that this host leaves undone, a sentence each; nothing is refused for it. */
     public List<String> shortcomings() {
         List<String> found = new ArrayList<>(cgroups.shortcomings());
+        if (facts.host().modules().appArmor()
+                instanceof SecurityModules.AppArmor.WithoutDefault(String why, String cure)) {
+            found.add("containers that ask for no AppArmor profile run under none: " + why + "; " + cure);
+        }
         int lowest = facts.lowestOomScoreAdj();
         if (lowest > LOWEST_OOM_SCORE_ADJ) {
             found.add("an oom_score_adj below " + lowest + ", the server's own, becomes " + lowest
@@ -199,14 +219,14 @@ public final class Host implements AutoCloseable {
      * each of its steps. What is open stays this object's.
      */
     Host changing(UnaryOperator<LaunchProgram> change) {
-        return new Host(facts, cgroups, launcher, mountNamespace, change, scopes);
+        return new Host(facts, cgroups, launcher, mountNamespace, appArmor, proc, change, scopes);
     }
 
     /** The same host, taken for one with other features: what older kernels need must work on newer ones too. */
     Host taken(UnaryOperator<HostFacts> as) {
         LaunchFacts other = new LaunchFacts(
                 as.apply(facts.host()), facts.cgroupHierarchies(), facts.lowestOomScoreAdj(), facts.highestOpenFiles());
-        return new Host(other, cgroups, launcher, mountNamespace, programs, scopes);
+        return new Host(other, cgroups, launcher, mountNamespace, appArmor, proc, programs, scopes);
     }
 
     LaunchProgram toRun(LaunchProgram program) {
@@ -217,6 +237,16 @@ public final class Host implements AutoCloseable {
         return launcher;
     }
 
+    /** AppArmor of this host. */
+    public AppArmor appArmor() {
+        return appArmor;
+    }
+
+    /** Lends the root of the server's own proc file system to a launch, where there are labels to tell of. */
+    void lendProc(Descriptors descriptors) {
+        proc.ifPresent(root -> descriptors.lend(Slot.of(Slot.Role.PROC), root));
+    }
+
     /** The server's mount namespace; stays this object's. */
     Fd mountNamespace() {
         return mountNamespace;
@@ -225,5 +255,6 @@ public final class Host implements AutoCloseable {
     @Override
     public void close() {
         mountNamespace.close();
+        proc.ifPresent(Fd::close);
     }
 }

@@ -15,8 +15,11 @@ import io.portafilter.linux.KernelException;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.ProcStatus;
 import io.portafilter.linux.ProcessRef;
+import io.portafilter.lsm.AppArmor;
+import io.portafilter.lsm.Selinux;
 import io.portafilter.security.CapabilitySets;
 import io.portafilter.security.Credentials;
+import io.portafilter.security.Labels;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -85,6 +88,11 @@ final class LaunchCheck {
             check.mappings(held.idMaps());
             check.cgroups(asked.cgroups(), held.cgroups());
             check.same("working directory", MountCheck.normalized(plan.workingDirectory()), held.workingDirectory());
+            plan.security()
+                    .labels()
+                    .selinux()
+                    .ifPresent(label ->
+                            check.same("SELinux label to come", label, Selinux.text(process.read("attr/exec"))));
         }
         check.finish();
     }
@@ -107,6 +115,7 @@ final class LaunchCheck {
                 check.same("no_new_privs", true, status.noNewPrivileges());
             }
             check.atMost(process, status);
+            check.labels(process);
         } catch (KernelException e) {
             if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
                 return;
@@ -114,6 +123,16 @@ final class LaunchCheck {
             throw e;
         }
         check.finish();
+    }
+
+    /** AppArmor tells nobody of the label that a process has asked for, so it is only seen when the program has it. */
+    private void labels(ProcDirectory process) {
+        Labels labels = plan.security().labels();
+        String appArmor = labels.appArmor().isPresent() ? AppArmor.labelOf(process) : "";
+        if (!labels.agreeWithAppArmor(appArmor)) {
+            same("AppArmor label", labels.appArmor().orElse(""), appArmor.isEmpty() ? "none" : appArmor);
+        }
+        labels.selinux().ifPresent(label -> same("SELinux label", label, Selinux.text(process.read("attr/current"))));
     }
 
     /** A program may have given up rights by now, or have all of them in a user namespace that it made; but no more. */

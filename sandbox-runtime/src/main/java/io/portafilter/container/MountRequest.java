@@ -20,6 +20,7 @@ import java.util.Set;
  * @param restrictions what is not allowed in it and in the mounts below it
  * @param alone mounts below it are left out
  * @param mustExist a missing source is an error; else it becomes a directory
+ * @param relabel its files get the SELinux label of the container's own
  */
 public record MountRequest(
         String containerPath,
@@ -30,7 +31,8 @@ public record MountRequest(
         Optional<VolumeIds> ids,
         Set<Restriction> restrictions,
         boolean alone,
-        boolean mustExist) {
+        boolean mustExist,
+        boolean relabel) {
 
     /** What a volume is made of. */
     public sealed interface Source {
@@ -77,6 +79,30 @@ public record MountRequest(
         restrictions = Set.copyOf(restrictions);
     }
 
+    /** A volume that keeps its labels. */
+    public MountRequest(
+            String containerPath,
+            Source source,
+            boolean readOnly,
+            boolean recursiveReadOnly,
+            Propagation propagation,
+            Optional<VolumeIds> ids,
+            Set<Restriction> restrictions,
+            boolean alone,
+            boolean mustExist) {
+        this(
+                containerPath,
+                source,
+                readOnly,
+                recursiveReadOnly,
+                propagation,
+                ids,
+                restrictions,
+                alone,
+                mustExist,
+                false);
+    }
+
     /** A volume whose owners on the disk are the host's ids. */
     public MountRequest(
             String containerPath, Path hostPath, boolean readOnly, boolean recursiveReadOnly, Propagation propagation) {
@@ -112,6 +138,15 @@ public record MountRequest(
 
     MountRequest at(String otherPath) {
         return new MountRequest(
-                otherPath, source, readOnly, recursiveReadOnly, propagation, ids, restrictions, alone, mustExist);
+                otherPath,
+                source,
+                readOnly,
+                recursiveReadOnly,
+                propagation,
+                ids,
+                restrictions,
+                alone,
+                mustExist,
+                relabel);
     }
 }

@@ -108,6 +108,8 @@ public final class OciRuntimeSpec {
                         .map(limit -> Map.of("type", "RLIMIT_NOFILE", "soft", limit.soft(), "hard", limit.hard()))
                         .toList());
         process.put("noNewPrivileges", plan.security().noNewPrivileges());
+        plan.security().labels().appArmor().ifPresent(profile -> process.put("apparmorProfile", profile));
+        plan.security().labels().selinux().ifPresent(label -> process.put("selinuxLabel", label));
         process.put("oomScoreAdj", plan.oomScoreAdj());
         return process;
     }

@@ -10,6 +10,7 @@ import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.ProcessRef;
 import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.security.IdMappings;
+import io.portafilter.security.Labels;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -48,8 +49,13 @@ public final class PodLaunch implements AutoCloseable {
             PausePlan plan = PausePlan.of(asked, host.facts().joining(made.cgroup()));
             PauseProgram program = PauseProgram.of(plan);
             descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.directory()));
-            descriptors.give(Slot.Role.ROOT, root());
-            descriptors.give(Slot.of(Slot.Role.MOUNT, 0), sharedMemory(asked));
+            Optional<String> label = Labels.ofPod(
+                            asked.selinux(),
+                            asked.hostPid() || asked.hostIpc(),
+                            host.facts().host())
+                    .selinuxMounts();
+            descriptors.give(Slot.Role.ROOT, root(label));
+            descriptors.give(Slot.of(Slot.Role.MOUNT, 0), sharedMemory(asked, label));
             PreparedLaunch launch = PreparedLaunch.start(
                     host,
                     program.program(),
@@ -105,8 +111,9 @@ public final class PodLaunch implements AutoCloseable {
 
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
-    private static Fd root() {
-        Fd root = DetachedMount.tmpfs(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "mode=755", "size=64k");
+    private static Fd root(Optional<String> label) {
+        Fd root = DetachedMount.tmpfs(
+                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, label, "mode=755", "size=64k");
         try {
             for (String directory :
                     List.of("proc", PausePlan.SHARED_MEMORY.substring(1), PausePlan.EMPTY.substring(1))) {
@@ -122,10 +129,11 @@ public final class PodLaunch implements AutoCloseable {
 
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
-    private static Fd sharedMemory(PodRequest asked) {
+    private static Fd sharedMemory(PodRequest asked, Optional<String> label) {
         Optional<IdMappings> ids = asked.ids();
         return DetachedMount.tmpfs(
                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                label,
                 "mode=1777",
                 "size=" + asked.sharedMemoryBytes(),
                 "uid=" + ids.map(map -> map.hostUid(0)).orElse(0L),

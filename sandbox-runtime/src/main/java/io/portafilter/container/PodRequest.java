@@ -2,6 +2,7 @@ package io.portafilter.container;
 
 import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.security.IdMappings;
+import io.portafilter.security.SelinuxOptions;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -21,6 +22,7 @@ import java.util.Optional;
  * @param limits what that cgroup may use
  * @param oomScoreAdj of the pause process
  * @param directory the pod's directory below the state root; it exists
+ * @param selinux what the labels of its containers have in common
  */
 public record PodRequest(
         String id,
@@ -34,9 +36,40 @@ public record PodRequest(
         String cgroupPath,
         CgroupLimits limits,
         int oomScoreAdj,
-        Path directory) {
+        Path directory,
+        SelinuxOptions selinux) {
 
     public PodRequest {
         sysctls = Map.copyOf(sysctls);
+    }
+
+    /** A pod that says nothing of SELinux. */
+    public PodRequest(
+            String id,
+            String hostname,
+            boolean hostNetwork,
+            boolean hostIpc,
+            boolean hostPid,
+            Optional<IdMappings> ids,
+            Map<String, String> sysctls,
+            long sharedMemoryBytes,
+            String cgroupPath,
+            CgroupLimits limits,
+            int oomScoreAdj,
+            Path directory) {
+        this(
+                id,
+                hostname,
+                hostNetwork,
+                hostIpc,
+                hostPid,
+                ids,
+                sysctls,
+                sharedMemoryBytes,
+                cgroupPath,
+                limits,
+                oomScoreAdj,
+                directory,
+                SelinuxOptions.NONE);
     }
 }

@@ -13,6 +13,7 @@ import io.portafilter.linux.CapabilitySet;
 import io.portafilter.linux.SystemCall;
 import io.portafilter.security.CapabilitySets;
 import io.portafilter.security.Credentials;
+import io.portafilter.security.Labels;
 import io.portafilter.security.SeccompProgram;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -229,6 +230,43 @@ final class ProgramWriter {
     void awaitGate() {
         call(SystemCall.READ, slot(Slot.Role.GATE), at(Block.buffer("one byte", 8)), number(1));
         assembler.onZero(cancelled);
+    }
+
+    // ---- labels
+
+    /**
+     * Tells the security modules which label the program gets when it is executed; children inherit that. It is done
+     * while the process has joined nothing yet, by a proc file system that is the server's own: nothing that an image, a
+     * volume or another process of the pod mounts can take the writes (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
+     * It comes before no_new_privs as well, under which a confined process could ask for less ({@code
+     * security/apparmor/domain.c}).
+     */
+    void label(Labels labels) {
+        if (!labels.areForPrograms()) {
+            return;
+        }
+        assembler.step("ask for the program's label");
+        labels.appArmor().ifPresent(profile -> writeAttribute("self/attr/apparmor/exec", "exec " + profile));
+        labels.selinux().ifPresent(label -> {
+            writeAttribute("self/attr/exec", label);
+            // what runc does too: the session keyring is the program's
+            writeAttribute("self/attr/keycreate", label);
+        });
+        call(SystemCall.CLOSE, slot(Slot.Role.PROC));
+    }
+
+    /**
+     * A task may write its own attributes alone, and only by a descriptor that it opened itself ({@code fs/proc/base.c}).
+     * That is closed with all others that the program is not given.
+     */
+    private void writeAttribute(String path, String value) {
+        Label file = call(
+                SystemCall.OPENAT2,
+                slot(Slot.Role.PROC),
+                text(path),
+                at(openHow(O_WRONLY | O_CLOEXEC, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS)),
+                number(24));
+        call(SystemCall.WRITE, new Operand.ResultOf(file), text(value), number(utf8Length(value)));
     }
 
     // ---- what is inherited from the server

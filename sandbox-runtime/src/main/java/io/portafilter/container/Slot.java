@@ -47,6 +47,8 @@ record Slot(Role role, int index) {
         TASKS,
         /** The v2 cgroup's directory. */
         CGROUP,
+        /** The root of a proc file system that nobody else has, to tell security modules of labels. */
+        PROC,
         NETWORK_NAMESPACE,
         IPC_NAMESPACE,
         UTS_NAMESPACE,

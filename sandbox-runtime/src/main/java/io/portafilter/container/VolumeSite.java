@@ -22,6 +22,7 @@ import java.util.function.Function;
  * @param writableDirectory of the container
  * @param rootUid the host's id of the container's root
  * @param rootGid likewise its group
+ * @param label the SELinux label of the container's files
  */
 record VolumeSite(
         Host host,
@@ -30,7 +31,8 @@ record VolumeSite(
         Monitor pod,
         Path writableDirectory,
         long rootUid,
-        long rootGid) {
+        long rootGid,
+        Optional<String> label) {
 
     /** The detached mount of a volume; the caller closes it. */
     @MustBeClosed
@@ -67,7 +69,16 @@ record VolumeSite(
         }
     }
 
-    private static VolumeOptions options(MountRequest mount) {
+    /** A path of the host keeps its labels unless it is asked for, and no other volume has any of its own. */
+    private Optional<String> label(MountRequest mount) {
+        return switch (mount.source()) {
+            case MountRequest.Source.HostPath _ -> mount.relabel() ? label : Optional.empty();
+            case MountRequest.Source.Image _ -> label;
+            case MountRequest.Source.Declared _ -> label;
+        };
+    }
+
+    private VolumeOptions options(MountRequest mount) {
         return new VolumeOptions(
                 mount.readOnly(),
                 mount.recursiveReadOnly(),
@@ -76,6 +87,7 @@ record VolumeSite(
                 mount.restrictions().contains(MountRequest.Restriction.NODEV),
                 mount.restrictions().contains(MountRequest.Restriction.NOEXEC),
                 mount.alone(),
-                mount.mustExist());
+                mount.mustExist(),
+                label(mount));
     }
 }

@@ -1,7 +1,11 @@
 package io.portafilter.rootfs;
 
 import static io.portafilter.linux.LinuxConstants.AT_EMPTY_PATH;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NODEV;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOEXEC;
+import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOSUID;
 import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
+import static io.portafilter.linux.LinuxConstants.PROC_SUPER_MAGIC;
 
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.linux.Fd;
@@ -9,12 +13,16 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.MountAttributes;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * File systems that are mounted nowhere: a descriptor is all there is of them until it is attached (fsmount(2),
  * move_mount(2)). They never appear in the host's mount table and end with their last descriptor.
  */
 public final class DetachedMount {
+    /** PROC_ROOT_INO of {@code linux/proc_fs.h}. */
+    private static final long PROC_ROOT_INODE = 1;
+
     private DetachedMount() {}
 
     /**
@@ -63,6 +71,38 @@ public final class DetachedMount {
             }
             Kernel.fsconfigCreate(context);
             return Kernel.fsmount(context, attributes);
+        }
+    }
+
+    /**
+     * The same, all of whose files have an SELinux label.
+     *
+     * @param label absent: what the policy says of files in a tmpfs
+     */
+    @MustBeClosed
+    public static Fd tmpfs(long attributes, Optional<String> label, String... options) {
+        return tmpfs(
+                attributes,
+                Stream.concat(Stream.of(options), label.map(value -> "context=" + value).stream())
+                        .toArray(String[]::new));
+    }
+
+    /**
+     * A proc file system of this process's PID namespace that nothing can be mounted on.
+     *
+     * @throws IllegalStateException if what the kernel made is none
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed here or handed to the caller
+    public static Fd proc() {
+        try (Fd context = Kernel.fsopen("proc")) {
+            Kernel.fsconfigCreate(context);
+            Fd root = Kernel.fsmount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+            if (Kernel.fstatfs(root) != PROC_SUPER_MAGIC || Kernel.fstat(root).inode() != PROC_ROOT_INODE) {
+                root.close();
+                throw new IllegalStateException("a new proc file system is not the root of one");
+            }
+            return root;
         }
     }
 

@@ -14,6 +14,7 @@ import io.portafilter.linux.KernelException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The {@code /dev} of a container: a tmpfs of its own with real nodes. Made by the host's root, its nodes work in a user
@@ -54,8 +55,20 @@ public final class DeviceTree {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
     public static Fd create(List<DeviceNode> nodes, long rootUid, long rootGid) {
+        return create(nodes, rootUid, rootGid, Optional.empty());
+    }
+
+    /** The same, with an SELinux label for all that is in it. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
+    public static Fd create(List<DeviceNode> nodes, long rootUid, long rootGid, Optional<String> label) {
         Fd tree = DetachedMount.tmpfs(
-                MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME, "mode=755", "size=64m", "uid=" + rootUid, "gid=" + rootGid);
+                MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
+                label,
+                "mode=755",
+                "size=64m",
+                "uid=" + rootUid,
+                "gid=" + rootGid);
         try {
             new DeviceTree(tree, rootUid, rootGid).fill(nodes);
             return tree;

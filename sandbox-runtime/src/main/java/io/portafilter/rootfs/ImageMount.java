@@ -32,7 +32,7 @@ final class ImageMount {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
     static Fd open(List<Path> layersTopFirst, String subPath, VolumeOptions options, Optional<Fd> userNamespace) {
-        Fd mount = mount(LayerStack.readOnly(layersTopFirst), subPath, userNamespace);
+        Fd mount = mount(LayerStack.readOnly(layersTopFirst).with(options.label()), subPath, userNamespace);
         try {
             // device nodes come by request alone, not with files
             long attributes = options.recursiveAttributes() | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV;

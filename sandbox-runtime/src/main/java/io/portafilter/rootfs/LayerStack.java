@@ -18,8 +18,9 @@ import java.util.Optional;
  *
  * @param lowerTopFirst the unpacked layers, at least one; the first hides those behind it
  * @param writable where changes go; empty for an overlay that nobody can write to, whatever its mount says
+ * @param label the SELinux label of all files in the overlay; empty: those that they have
  */
-public record LayerStack(List<Path> lowerTopFirst, Optional<Writable> writable) {
+public record LayerStack(List<Path> lowerTopFirst, Optional<Writable> writable, Optional<String> label) {
     /**
      * The directories behind what is written.
      *
@@ -43,12 +44,17 @@ public record LayerStack(List<Path> lowerTopFirst, Optional<Writable> writable) 
 
     /** Layers with a place for changes. */
     public LayerStack(List<Path> lowerTopFirst, Path upper, Path work) {
-        this(lowerTopFirst, Optional.of(new Writable(upper, work)));
+        this(lowerTopFirst, Optional.of(new Writable(upper, work)), Optional.empty());
     }
 
     /** Layers that stay as they are: at least two, for overlay takes no single one without a place for changes. */
     public static LayerStack readOnly(List<Path> lowerTopFirst) {
-        return new LayerStack(lowerTopFirst, Optional.empty());
+        return new LayerStack(lowerTopFirst, Optional.empty(), Optional.empty());
+    }
+
+    /** The same layers, whose files all have this SELinux label in the overlay. */
+    public LayerStack with(Optional<String> otherLabel) {
+        return new LayerStack(lowerTopFirst, writable, otherLabel);
     }
 
     /** What an error says of them. */

@@ -27,13 +27,22 @@ final class OpenLayers implements AutoCloseable {
     private final List<Fd> lower = new ArrayList<>();
     private final List<Fd> writable = new ArrayList<>();
 
-    private OpenLayers() {}
+    private final Optional<String> label;
+
+    private OpenLayers(Optional<String> label) {
+        this.label = label;
+    }
+
+    /** The SELinux label that all files get. */
+    Optional<String> label() {
+        return label;
+    }
 
     /** Opens all; with a user namespace the lower layers are detached copies that map their owners. */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // owned by this object
     static OpenLayers of(LayerStack layers, Optional<Fd> userNamespace) {
-        OpenLayers open = new OpenLayers();
+        OpenLayers open = new OpenLayers(layers.label());
         try {
             if (layers.writable().isPresent()) {
                 open.writable.add(directory(layers.writable().get().upper()));

@@ -132,6 +132,9 @@ final class OverlayMount {
         options(open)
                 .forEach((key, value) ->
                         options.append(',').append(key).append('=').append(value));
+        // quoted, for it holds commas (selinux_sb_eat_lsm_opts)
+        open.label()
+                .ifPresent(label -> options.append(",context=\"").append(label).append('"'));
         if (layers.writable().isPresent()) {
             options.append(",volatile");
         }
@@ -164,6 +167,7 @@ final class OverlayMount {
         if (!open.writableOptions().isEmpty()) {
             Kernel.fsconfigFlag(context, "volatile");
         }
+        open.label().ifPresent(label -> Kernel.fsconfigString(context, "context", label));
         Kernel.fsconfigString(context, "source", "overlay");
         Kernel.fsconfigCreate(context);
         return Kernel.fsmount(context, 0);

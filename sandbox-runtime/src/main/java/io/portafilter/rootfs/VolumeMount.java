@@ -61,6 +61,7 @@ public final class VolumeMount implements AutoCloseable {
         try (Fd opened = openOrCreate(source, options.mustExist(), created)) {
             FileStatus status = Kernel.fstat(opened);
             checkPropagation(source, status, options.propagation());
+            options.label().ifPresent(label -> Relabelling.of(opened, label));
             Fd mount =
                     Kernel.openTree(opened, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | (options.alone() ? 0 : AT_RECURSIVE));
             try {

@@ -5,6 +5,8 @@ import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOEXEC;
 import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_NOSUID;
 import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
 
+import java.util.Optional;
+
 /**
  * How a volume is mounted.
  *
@@ -16,6 +18,7 @@ import static io.portafilter.linux.LinuxConstants.MOUNT_ATTR_RDONLY;
  * @param noExecute programs do not run, likewise
  * @param alone mounts below it are left out
  * @param mustExist a missing source is refused; else it becomes a directory
+ * @param label the SELinux label that the volume's files get: on the disk, or of an image by its mount
  */
 public record VolumeOptions(
         boolean readOnly,
@@ -25,7 +28,8 @@ public record VolumeOptions(
         boolean noDevices,
         boolean noExecute,
         boolean alone,
-        boolean mustExist) {
+        boolean mustExist,
+        Optional<String> label) {
     /** Writable, private, everything allowed. */
     public static final VolumeOptions DEFAULT = new VolumeOptions(false, false, Propagation.PRIVATE);
 
@@ -41,6 +45,28 @@ public record VolumeOptions(
 
     public VolumeOptions(boolean readOnly, boolean recursiveReadOnly, Propagation propagation) {
         this(readOnly, recursiveReadOnly, propagation, false, false, false, false, false);
+    }
+
+    /** Files keep the labels that they have. */
+    public VolumeOptions(
+            boolean readOnly,
+            boolean recursiveReadOnly,
+            Propagation propagation,
+            boolean noSetuid,
+            boolean noDevices,
+            boolean noExecute,
+            boolean alone,
+            boolean mustExist) {
+        this(
+                readOnly,
+                recursiveReadOnly,
+                propagation,
+                noSetuid,
+                noDevices,
+                noExecute,
+                alone,
+                mustExist,
+                Optional.empty());
     }
 
     /** Attributes of the volume and of every mount below it. */

@@ -13,6 +13,7 @@ import io.portafilter.linux.CapabilitySet;
  * @param cgroupV2 whether the unified cgroup hierarchy is in use
  * @param procPidnsOption whether a proc file system can be opened for another PID namespace (6.17, {@code pidns=})
  * @param lowerdirPlus whether overlay takes its lower layers one by one (6.7, {@code lowerdir+})
+ * @param modules the Linux security modules that can be told of a container
  */
 public record HostFacts(
         CapabilitySet ownCapabilities,
@@ -21,7 +22,34 @@ public record HostFacts(
         Architecture architecture,
         boolean cgroupV2,
         boolean procPidnsOption,
-        boolean lowerdirPlus) {
+        boolean lowerdirPlus,
+        SecurityModules modules) {
+
+    /** A host without Linux security modules. */
+    public HostFacts(
+            CapabilitySet ownCapabilities,
+            int lastCapability,
+            KernelVersion kernel,
+            Architecture architecture,
+            boolean cgroupV2,
+            boolean procPidnsOption,
+            boolean lowerdirPlus) {
+        this(
+                ownCapabilities,
+                lastCapability,
+                kernel,
+                architecture,
+                cgroupV2,
+                procPidnsOption,
+                lowerdirPlus,
+                SecurityModules.NONE);
+    }
+
+    /** The same host with these Linux security modules. */
+    public HostFacts with(SecurityModules others) {
+        return new HostFacts(
+                ownCapabilities, lastCapability, kernel, architecture, cgroupV2, procPidnsOption, lowerdirPlus, others);
+    }
 
     /** The capabilities that {@code ALL} stands for: those that both the kernel and the server have. */
     public CapabilitySet allCapabilities() {

@@ -24,6 +24,7 @@ import java.util.Optional;
  * @param privileged whether the container is: its mounts and devices depend on it
  * @param maskedPaths to hide, in the order asked; missing ones are skipped
  * @param readOnlyPaths to make read-only, in the order asked; missing ones are skipped
+ * @param labels what the Linux security modules are told
  * @param notes what a person should know of the difference between what was asked and what is given
  */
 public record SecurityPlan(
@@ -36,6 +37,7 @@ public record SecurityPlan(
         boolean privileged,
         List<String> maskedPaths,
         List<String> readOnlyPaths,
+        Labels labels,
         List<String> notes) {
 
     private static final String NOT_COMPILED = " (not compiled: there is no libseccomp here)";
@@ -85,6 +87,7 @@ public record SecurityPlan(
         if (asked.privileged()) {
             notes.addAll(privilegedNotes(asked));
         }
+        Labels labels = Labels.of(asked.labels(), asked.privileged(), host.modules(), notes);
         return new SecurityPlan(
                 asked.ids(),
                 user,
@@ -95,6 +98,7 @@ public record SecurityPlan(
                 asked.privileged(),
                 asked.privileged() ? List.of() : asked.maskedPaths(),
                 asked.privileged() ? List.of() : asked.readOnlyPaths(),
+                labels,
                 notes);
     }
 
@@ -189,7 +193,7 @@ public record SecurityPlan(
 
     /** The plan's facts. */
     public List<PlanLine> lines() {
-        return List.of(
+        List<PlanLine> lines = new ArrayList<>(List.of(
                 PlanLine.of("user namespace", ids.map(SecurityPlan::mappingText).orElse("the host's")),
                 PlanLine.of("user", userText()),
                 PlanLine.of("group", "gid " + user.gid()),
@@ -208,7 +212,11 @@ public record SecurityPlan(
                 PlanLine.of("root filesystem", readOnlyRootfs ? "read-only" : "writable"),
                 PlanLine.of("privileged", privileged ? "yes" : "no"),
                 PlanLine.list("masked paths", maskedPaths),
-                PlanLine.list("read-only paths", readOnlyPaths));
+                PlanLine.list("read-only paths", readOnlyPaths)));
+        labels.appArmor().ifPresent(profile -> lines.add(PlanLine.of("AppArmor", profile)));
+        labels.selinux().ifPresent(label -> lines.add(PlanLine.of("SELinux", label)));
+        labels.selinuxMounts().ifPresent(label -> lines.add(PlanLine.of("SELinux files", label)));
+        return lines;
     }
 
     private static PlanLine set(String name, CapabilitySet capabilities) {

@@ -18,6 +18,7 @@ import java.util.stream.Collectors;
  * @param readOnlyPaths absolute paths to make read-only; ignored when privileged
  * @param seccomp the filter; ignored when privileged
  * @param ids the pod's user namespace, absent in the host's
+ * @param labels what is asked of the Linux security modules
  */
 public record SecurityRequest(
         boolean privileged,
@@ -29,7 +30,34 @@ public record SecurityRequest(
         List<String> maskedPaths,
         List<String> readOnlyPaths,
         SeccompRequest seccomp,
-        Optional<IdMappings> ids) {
+        Optional<IdMappings> ids,
+        LabelRequest labels) {
+
+    /** As the other, with nothing asked of Linux security modules. */
+    public SecurityRequest(
+            boolean privileged,
+            boolean podPrivileged,
+            CapabilityRequest capabilities,
+            UserRequest user,
+            boolean noNewPrivileges,
+            boolean readOnlyRootfs,
+            List<String> maskedPaths,
+            List<String> readOnlyPaths,
+            SeccompRequest seccomp,
+            Optional<IdMappings> ids) {
+        this(
+                privileged,
+                podPrivileged,
+                capabilities,
+                user,
+                noNewPrivileges,
+                readOnlyRootfs,
+                maskedPaths,
+                readOnlyPaths,
+                seccomp,
+                ids,
+                LabelRequest.NONE);
+    }
 
     public SecurityRequest {
         maskedPaths = paths("masked_paths", maskedPaths, "name what is to be hidden in it");

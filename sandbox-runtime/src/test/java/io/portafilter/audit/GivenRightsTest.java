@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.portafilter.linux.CapabilitySet;
 import io.portafilter.security.CapabilitySets;
+import io.portafilter.security.Labels;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,7 +25,8 @@ class GivenRightsTest {
                 new CapabilitySets(none, none, none, none, none),
                 0,
                 false,
-                cgroups);
+                cgroups,
+                Labels.NONE);
     }
 
     private static final GivenRights V2 = in(Map.of("", "/pods/p1/" + ID));

@@ -4,16 +4,20 @@ import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.linux.Architecture;
 import io.portafilter.linux.Capability;
 import io.portafilter.linux.CapabilitySet;
+import io.portafilter.security.AppArmorRequest;
 import io.portafilter.security.CapabilityRequest;
 import io.portafilter.security.HostFacts;
 import io.portafilter.security.IdMapping;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.ImageAccounts;
 import io.portafilter.security.KernelVersion;
+import io.portafilter.security.LabelRequest;
 import io.portafilter.security.SeccompProgram;
 import io.portafilter.security.SeccompRequest;
+import io.portafilter.security.SecurityModules;
 import io.portafilter.security.SecurityPlan;
 import io.portafilter.security.SecurityRequest;
+import io.portafilter.security.SelinuxOptions;
 import io.portafilter.security.UserRequest;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -33,6 +37,7 @@ final class PlanFixture {
     private Optional<IdMappings> ids = Optional.empty();
     private boolean cgroupV2;
     private boolean noNewPrivileges;
+    private SecurityModules modules = SecurityModules.NONE;
     private OptionalLong uid = OptionalLong.empty();
     private List<String> arguments = List.of("app", "--serve");
     private List<String> environment = List.of("PATH=/usr/bin:/bin", "SECRET=x");
@@ -56,6 +61,12 @@ final class PlanFixture {
 
     PlanFixture cgroupV2() {
         cgroupV2 = true;
+        return this;
+    }
+
+    /** On a host with these, the pod having two categories of its own. */
+    PlanFixture on(SecurityModules value) {
+        modules = value;
         return this;
     }
 
@@ -110,7 +121,8 @@ final class PlanFixture {
                         Architecture.X86_64,
                         cgroupV2,
                         true,
-                        true),
+                        true,
+                        modules),
                 cgroupV2 ? List.of() : List.of("cpu,cpuacct", "memory", "pids"),
                 -1000,
                 1048576);
@@ -127,7 +139,12 @@ final class PlanFixture {
                 List.of("/proc/kcore"),
                 List.of("/proc/sys"),
                 new SeccompRequest.Unconfined(),
-                ids);
+                ids,
+                new LabelRequest(
+                        new AppArmorRequest.Unspecified(),
+                        new SelinuxOptions(
+                                Optional.empty(), Optional.empty(), Optional.empty(), Optional.of("s0:c4,c5")),
+                        false));
         ContainerRequest request = new ContainerRequest(
                 "c",
                 "p",
@@ -165,6 +182,7 @@ final class PlanFixture {
                         old.privileged(),
                         old.maskedPaths(),
                         old.readOnlyPaths(),
+                        old.labels(),
                         old.notes()));
     }
 

@@ -2,8 +2,10 @@ package io.portafilter.container;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.portafilter.launch.ElfImage;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.ProgramText;
+import io.portafilter.security.SecurityModules;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +18,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The programs as text; {@code -Dgolden=update} writes them anew, and the difference is for review. */
 class ProgramGoldenTest {
+
+    private static final SecurityModules APPARMOR = new SecurityModules(new SecurityModules.AppArmor.On(), false);
+    private static final SecurityModules SELINUX = new SecurityModules(new SecurityModules.AppArmor.Off(), true);
 
     static Stream<Arguments> programs() {
         return Stream.of(
@@ -34,6 +39,17 @@ class ProgramGoldenTest {
                 Arguments.of(
                         "pause-mapped-cgroup-v2",
                         pause(PlanFixture.plan().mapped().cgroupV2())),
+                Arguments.of(
+                        "container-apparmor",
+                        container(PlanFixture.plan().cgroupV2().on(APPARMOR))),
+                Arguments.of(
+                        "container-apparmor-shared-pids",
+                        container(PlanFixture.plan().mapped().pids(PidMode.POD).on(APPARMOR))),
+                Arguments.of("exec-apparmor", exec(PlanFixture.plan().on(APPARMOR))),
+                Arguments.of(
+                        "container-selinux",
+                        container(PlanFixture.plan().cgroupV2().on(SELINUX))),
+                Arguments.of("exec-selinux", exec(PlanFixture.plan().on(SELINUX))),
                 Arguments.of("exec", exec(PlanFixture.plan())),
                 Arguments.of(
                         "exec-mapped-cgroup-v2",
@@ -66,6 +82,7 @@ class ProgramGoldenTest {
             Files.writeString(golden, text);
         }
         assertThat(text).isEqualTo(Files.readString(golden));
+        assertThat(ElfImage.of(program)).isNotNull();
     }
 
     @Test

@@ -28,6 +28,7 @@ final class SecurityFixture {
     private SeccompRequest seccomp = new SeccompRequest.Unconfined();
     private Optional<IdMappings> ids = Optional.empty();
     private ImageAccounts accounts = ImageAccounts.NONE;
+    private LabelRequest labels = LabelRequest.NONE;
     private HostFacts host = host();
 
     private SecurityFixture() {}
@@ -121,6 +122,11 @@ final class SecurityFixture {
         return this;
     }
 
+    SecurityFixture labels(LabelRequest value) {
+        labels = value;
+        return this;
+    }
+
     SecurityFixture userNamespace(long hostId, long length) {
         List<IdMapping> line = List.of(new IdMapping(0, hostId, length));
         ids = Optional.of(new IdMappings(line, line));
@@ -162,7 +168,8 @@ final class SecurityFixture {
                 masked,
                 readOnly,
                 seccomp,
-                ids);
+                ids,
+                labels);
     }
 
     Credentials user() {

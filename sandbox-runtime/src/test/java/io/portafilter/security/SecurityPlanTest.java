@@ -236,6 +236,7 @@ class SecurityPlanTest {
                 plan.privileged(),
                 plan.maskedPaths(),
                 plan.readOnlyPaths(),
+                plan.labels(),
                 plan.notes());
     }
 
