@@ -9,7 +9,7 @@ import io.portafilter.container.Outcome;
 import io.portafilter.security.KernelVersion;
 import org.junit.jupiter.api.Test;
 
-class PodLifecycleTest {
+class UserNamespaceSupportTest {
     private static final Outcome WORKS = new Outcome.Works("");
 
     @Test
