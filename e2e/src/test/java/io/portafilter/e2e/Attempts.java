@@ -21,7 +21,6 @@ final class Attempts {
     static final int ENOENT = 2;
     static final int ENXIO = 6;
     static final int EACCES = 13;
-    static final int EXDEV = 18;
     static final int EINVAL = 22;
     static final int ENOTTY = 25;
     static final int EROFS = 30;
