@@ -29,6 +29,21 @@ public final class TarWriter {
         return file(name, 0755, 0, 0, content);
     }
 
+    /** A program with an extended attribute, as GNU tar and others write it: a record of a PAX header before it. */
+    public TarWriter program(String name, byte[] content, String attribute, byte[] value) {
+        ByteArrayOutputStream record = new ByteArrayOutputStream();
+        byte[] key = (" SCHILY.xattr." + attribute + "=").getBytes(StandardCharsets.UTF_8);
+        int rest = key.length + value.length + 1;
+        int length = rest + Integer.toString(rest).length();
+        length = rest + Integer.toString(length).length();
+        record.writeBytes(Integer.toString(length).getBytes(StandardCharsets.US_ASCII));
+        record.writeBytes(key);
+        record.writeBytes(value);
+        record.write('\n');
+        return entry('x', "PaxHeaders/attribute", 0644, 0, 0, "", record.toByteArray())
+                .program(name, content);
+    }
+
     public TarWriter symlink(String name, String target) {
         return entry('2', name, 0777, 0, 0, target, new byte[0]);
     }

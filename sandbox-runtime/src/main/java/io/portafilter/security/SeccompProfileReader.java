@@ -35,6 +35,7 @@ import java.util.Set;
  */
 final class SeccompProfileReader {
 
+    private static final int LONGEST_SHOWN_PATH = 256;
     private static final int LIMIT_CHARACTERS = 1024 * 1024;
 
     /** The most that libseccomp takes. */
@@ -91,7 +92,7 @@ final class SeccompProfileReader {
 
     /** The profile in the file's text; refuses what is malformed, with its place. */
     static SeccompProfile read(SeccompRequest.Localhost file) {
-        String path = AccountId.shortened(file.path());
+        String path = shown(file);
         if (file.json().length() > LIMIT_CHARACTERS) {
             throw new SecurityRefusal(
                     "seccomp",
@@ -103,7 +104,8 @@ final class SeccompProfileReader {
         } catch (com.fasterxml.jackson.core.JacksonException e) {
             JsonLocation at = e.getLocation();
             String place = at == null ? "" : ", line " + at.getLineNr() + ", column " + at.getColumnNr();
-            throw refusal(path, place, e.getOriginalMessage());
+            // the parser adds where a bracket was opened, with a source that it does not show
+            throw refusal(path, place, e.getOriginalMessage().replaceFirst(" \\(start marker at .*", ""));
         } catch (IOException e) {
             throw new IllegalStateException("reading a text in memory", e);
         }
@@ -111,7 +113,13 @@ final class SeccompProfileReader {
 
     /** The profile's name for people. */
     static String name(SeccompRequest.Localhost file) {
-        return "Localhost " + AccountId.shortened(file.path());
+        return "Localhost " + shown(file);
+    }
+
+    /** The end of a long path is what tells it from others. */
+    private static String shown(SeccompRequest.Localhost file) {
+        String path = file.path().replaceAll("\\p{Cntrl}", "?");
+        return path.length() <= LONGEST_SHOWN_PATH ? path : "..." + path.substring(path.length() - LONGEST_SHOWN_PATH);
     }
 
     /** The same for two files of the same content, and only then. */
