@@ -10,18 +10,20 @@ import org.junit.jupiter.api.Test;
 
 class PlanLineTest {
     /** What is decided of a program's rights, and the lines that say so to people. */
-    private static final Map<String, List<String>> LINES = Map.of(
-            "ids", List.of("user namespace"),
-            "user", List.of("user", "group", "groups"),
-            "capabilities", List.of("bounding", "permitted", "effective", "inheritable", "ambient"),
-            "seccomp", List.of("seccomp"),
-            "noNewPrivileges", List.of("no_new_privs"),
-            "readOnlyRootfs", List.of("root filesystem"),
-            "privileged", List.of("privileged"),
-            "maskedPaths", List.of("masked paths"),
-            "readOnlyPaths", List.of("read-only paths"),
+    private static final Map<String, List<String>> LINES = Map.ofEntries(
+            Map.entry("ids", List.of("user namespace")),
+            Map.entry("user", List.of("user", "group", "groups")),
+            Map.entry("capabilities", List.of("bounding", "permitted", "effective", "inheritable", "ambient")),
+            Map.entry("seccomp", List.of("seccomp")),
+            Map.entry("noNewPrivileges", List.of("no_new_privs")),
+            Map.entry("readOnlyRootfs", List.of("root filesystem")),
+            Map.entry("privileged", List.of("privileged")),
+            Map.entry("maskedPaths", List.of("masked paths")),
+            Map.entry("readOnlyPaths", List.of("read-only paths")),
+            // AppArmor, SELinux, SELinux files: where the host has them
+            Map.entry("labels", List.of()),
             // sentences beside the lines
-            "notes", List.of());
+            Map.entry("notes", List.of()));
 
     /** A new part of the plan needs a line in {@link SecurityPlan#lines()}: explain finds out its cause by itself. */
     @Test
