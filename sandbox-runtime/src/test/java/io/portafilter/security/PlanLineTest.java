@@ -6,6 +6,7 @@ import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class PlanLineTest {
@@ -25,15 +26,21 @@ class PlanLineTest {
             // sentences beside the lines
             Map.entry("notes", List.of()));
 
+    /** What the part "labels" has where the host has security modules. */
+    private static final List<String> LABELS = List.of("AppArmor", "SELinux", "SELinux files");
+
     /** A new part of the plan needs a line in {@link SecurityPlan#lines()}: explain finds out its cause by itself. */
     @Test
     void everyPartOfASecurityPlanHasALine() {
         assertThat(Arrays.stream(SecurityPlan.class.getRecordComponents()).map(RecordComponent::getName))
-                .containsExactlyInAnyOrderElementsOf(LINES.keySet());
-        assertThat(SecurityFixture.container().plan().lines())
+                .containsExactlyInAnyOrderElementsOf(Stream.concat(LINES.keySet().stream(), Stream.of("labels"))
+                        .toList());
+        HostFacts host = SecurityFixture.host().with(new SecurityModules(new SecurityModules.AppArmor.On(), true));
+        assertThat(SecurityFixture.container().on(host).plan().lines())
                 .extracting(PlanLine::name)
                 .containsExactlyInAnyOrderElementsOf(
-                        LINES.values().stream().flatMap(List::stream).toList());
+                        Stream.concat(LINES.values().stream().flatMap(List::stream), LABELS.stream())
+                                .toList());
     }
 
     @Test
