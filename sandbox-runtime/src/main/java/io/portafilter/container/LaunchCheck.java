@@ -129,7 +129,8 @@ final class LaunchCheck {
     private void labels(ProcDirectory process) {
         Labels labels = plan.security().labels();
         String appArmor = labels.appArmor().isPresent() ? AppArmor.labelOf(process) : "";
-        if (!labels.agreeWithAppArmor(appArmor)) {
+        // One that has ended meanwhile has none: then this throws ENOENT, or it is a zombie.
+        if (!labels.agreeWithAppArmor(appArmor) && !process.status().isZombie()) {
             same("AppArmor label", labels.appArmor().orElse(""), appArmor.isEmpty() ? "none" : appArmor);
         }
         labels.selinux().ifPresent(label -> same("SELinux label", label, Selinux.text(process.read("attr/current"))));
