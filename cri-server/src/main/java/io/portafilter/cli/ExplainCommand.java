@@ -4,6 +4,7 @@ import io.grpc.StatusRuntimeException;
 import io.portafilter.config.ConfigException;
 import io.portafilter.container.LaunchFacts;
 import io.portafilter.cri.CriException;
+import io.portafilter.cri.Explaining;
 import io.portafilter.cri.v1.ContainerStatusRequest;
 import io.portafilter.cri.v1.ContainerStatusResponse;
 import io.portafilter.rootfs.MountRefusal;
@@ -88,6 +89,7 @@ final class ExplainCommand implements Callable<Integer> {
             String id = Lookup.container(connection, subject).getId();
             ContainerStatusResponse status = connection
                     .runtime()
+                    .withInterceptors(Explaining.asking())
                     .containerStatus(ContainerStatusRequest.newBuilder()
                             .setContainerId(id)
                             .setVerbose(true)

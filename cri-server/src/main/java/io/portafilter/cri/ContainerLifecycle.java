@@ -688,11 +688,6 @@ final class ContainerLifecycle {
      */
     Optional<Explained> explained(LiveContainer container, ContainerPlan plan, ContainerRecord record) {
         ContainerRequest asked = launchRequest(container, HostDevices.NONE);
-        Optional<Explained> known =
-                container.explained().filter(found -> found.asked().equals(asked));
-        if (known.isPresent()) {
-            return known;
-        }
         ContainerSpec spec = container.spec();
         Path state = node.places().containerState(container.id());
         ImageAccounts accounts;
@@ -716,14 +711,12 @@ final class ContainerLifecycle {
         if (lines.isEmpty()) {
             return Optional.empty();
         }
-        Explained found = new Explained(
-                asked, lines, PlanWarning.of(asked, plan, List.of(config.root(), config.state(), config.listen())));
-        container.explained(found);
-        return Optional.of(found);
+        return Optional.of(new Explained(
+                lines, PlanWarning.of(asked, plan, List.of(config.root(), config.state(), config.listen()))));
     }
 
-    /** A plan with its causes, what to know of it, and the request that it is of. */
-    record Explained(ContainerRequest asked, List<Provenance.Line> plan, List<PlanWarning> warnings) {}
+    /** A plan with its causes, and what to know of it. */
+    record Explained(List<Provenance.Line> plan, List<PlanWarning> warnings) {}
 
     /** What the records say of it. */
     ContainerRecord record(LiveContainer container) {

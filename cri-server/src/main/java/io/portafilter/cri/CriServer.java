@@ -145,6 +145,7 @@ public final class CriServer implements AutoCloseable {
                     .executor(calls)
                     .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                     .addTransportFilter(clients)
+                    .intercept(new Explaining())
                     .intercept(new StatusInterceptor())
                     .addService(new RuntimeRpc(recovered))
                     .addService(new ImageRpc(config, recovered))

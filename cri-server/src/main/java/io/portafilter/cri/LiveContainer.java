@@ -36,7 +36,6 @@ final class LiveContainer {
     private volatile Optional<Running> running = Optional.empty();
     private volatile Optional<ContainerLog> log = Optional.empty();
     private volatile Optional<ContainerPlan> plan = Optional.empty();
-    private volatile Optional<ContainerLifecycle.Explained> explained = Optional.empty();
     private volatile long oomKillsBeforeOurs;
     private volatile Optional<OomCount> oom = Optional.empty();
     private volatile boolean left;
@@ -122,16 +121,6 @@ final class LiveContainer {
 
     void plan(ContainerPlan decided) {
         plan = Optional.of(decided);
-    }
-
-    /** Why its plan is as it is; absent until somebody has asked. */
-    Optional<ContainerLifecycle.Explained> explained() {
-        return explained;
-    }
-
-    /** Found out by making some hundred plans: once. */
-    void explained(ContainerLifecycle.Explained found) {
-        explained = Optional.of(found);
     }
 
     /** True for the first caller alone. */

@@ -166,7 +166,8 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                             container,
                             record,
                             runtime.node().database().pod(container.podId()),
-                            plan.flatMap(known -> runtime.containers().explained(container, known, record))));
+                            plan.filter(_ -> Explaining.isAsked())
+                                    .flatMap(known -> runtime.containers().explained(container, known, record))));
         }
         reply(answer, response.build());
     }
