@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /** Compares the mounts that a prepared process sees with its plan: each one planned is there, and no other. */
 final class MountCheck {
@@ -250,7 +251,7 @@ final class MountCheck {
     }
 
     /** What lies there below the mask that was asked for at the same place. */
-    private @org.jspecify.annotations.Nullable MountInfo belowMask(String target) {
+    private @Nullable MountInfo belowMask(String target) {
         MountInfo found = top.get(target);
         while (found != null
                 && plan.security().maskedPaths().contains(target)
@@ -311,11 +312,14 @@ final class MountCheck {
             if (e.is(Errno.ENOENT) || e.is(Errno.ENOTDIR)) {
                 return false;
             }
+            if (e.is(Errno.ELOOP)) {
+                return true; // a link of the kernel's
+            }
             throw e;
         }
     }
 
-    private @org.jspecify.annotations.Nullable MountInfo holder(String path) {
+    private @Nullable MountInfo holder(String path) {
         for (Path at = Path.of(path); at != null; at = at.getParent()) {
             MountInfo found = top.get(at.toString());
             if (found != null) {
@@ -421,7 +425,7 @@ final class MountCheck {
         differences.add("mount on " + path + " differs: asked " + asked + ", kernel " + kernel);
     }
 
-    private static String describe(@org.jspecify.annotations.Nullable MountInfo mount) {
+    private static String describe(@Nullable MountInfo mount) {
         return mount == null ? "nothing" : mount.type() + " " + mount.device() + " with root " + mount.root();
     }
 

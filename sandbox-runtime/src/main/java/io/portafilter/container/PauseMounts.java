@@ -22,14 +22,21 @@ record PauseMounts(Device root, Device proc, Device sharedMemory) {
     static PauseMounts of(ProcessRef pause) {
         try (ProcDirectory process = ProcDirectory.open(pause.pid())) {
             List<MountInfo> mounts = process.mounts();
+            if (!pause.isAlive()) {
+                throw ended(); // its number may be another process's by now
+            }
             return new PauseMounts(
                     device(mounts, "/"), device(mounts, "/proc"), device(mounts, PausePlan.SHARED_MEMORY));
         } catch (KernelException e) {
             if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
-                throw LaunchException.because("the pod sandbox is not running: its first process has ended");
+                throw ended();
             }
             throw e;
         }
+    }
+
+    private static LaunchException ended() {
+        return LaunchException.because("the pod sandbox is not running: its first process has ended");
     }
 
     private static Device device(List<MountInfo> mounts, String path) {

@@ -145,7 +145,7 @@ public final class SeccompCompiler {
             mine.complete(fresh);
             return fresh;
         } catch (RuntimeException | Error e) {
-            forget(key);
+            forget(key, mine);
             mine.completeExceptionally(e);
             throw e;
         }
@@ -164,8 +164,8 @@ public final class SeccompCompiler {
         return first;
     }
 
-    private synchronized void forget(Key key) {
-        remembered.remove(key);
+    private synchronized void forget(Key key, CompletableFuture<SeccompCompilation> mine) {
+        remembered.remove(key, mine);
     }
 
     private synchronized Optional<CapabilitySet> conditions(String identity) {
