@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
  * its own. An attempt is an expression of perl: undefined when it failed, and then {@code $!} tells why.
  *
  * <p>In the expressions {@code c(NUMBER, ...)} makes a system call (numbers of x86-64), {@code w(PATH)} opens a file to
- * write and writes nothing, {@code r(PATH)} reads a byte of a file.
+ * write and writes nothing, {@code r(PATH)} reads the first page of a file.
  */
 final class Attempts {
     static final int EPERM = 1;
@@ -48,7 +48,7 @@ final class Attempts {
     private static final String PRELUDE = """
             sub c { my @a = @_; my $r = syscall(shift @a, @a); $r == -1 ? undef : "ok $r" }
             sub w { sysopen(my $f, $_[0], 1) ? "ok" : undef }
-            sub r { my $b; open(my $f, "<", $_[0]) or return undef; sysread($f, $b, 1) ? "ok" : "empty" }
+            sub r { my $b; open(my $f, "<", $_[0]) or return undef; my $n = sysread($f, $b, 4096); defined $n ? $n ? "ok" : "empty" : undef }
             sub attempt { my ($name, $try) = @_;
               my $pid = fork; defined $pid or die "fork: $!";
               if (!$pid) {
