@@ -353,9 +353,8 @@ class PullTest {
     }
 
     @Test
-    void aLaterPullGoesOnWithWhatAFailedOneReceived() {
+    void aLaterPullGoesOnWithWhatAFailedOneReceived() throws IOException {
         registry.image("1", big(400_000));
-        registry.breaks.set(4);
         RegistryOptions once = new RegistryOptions(
                 List.of(),
                 Path.of("/nonexistent"),
@@ -368,9 +367,14 @@ class PullTest {
                 Duration.ofHours(1));
         fixture.close();
         fixture = StoreFixture.open(root.resolve("lib"), once);
-        assertThat(failureOf(() -> fixture.pull(registry.reference("1"))).kind())
-                .isEqualTo(ImageException.Kind.REGISTRY_UNAVAILABLE);
-        assertThat(fixture.leftovers()).hasSize(1);
+        Path partial = root.resolve("lib/blobs/partial");
+        do {
+            // a connection may break off before anything of the answer was read
+            registry.breaks.set(4);
+            assertThat(failureOf(() -> fixture.pull(registry.reference("1"))).kind())
+                    .isEqualTo(ImageException.Kind.REGISTRY_UNAVAILABLE);
+            assertThat(fixture.leftovers()).hasSize(1);
+        } while (Files.size(partial.resolve(fixture.leftovers().getFirst())) == 0);
         registry.breaks.set(0);
         fixture.close();
         fixture = StoreFixture.open(root.resolve("lib"), once);
