@@ -193,6 +193,22 @@ class AppArmorTest {
                 DEFAULT + " (enforce)");
     }
 
+    /** What a host can give is found out when a server starts; what a container has been given stays. */
+    @Test
+    void anExecIsConfinedWhenALaterServerCannotGiveTheProfileAnyMore() {
+        Container container = live.pod().run().container(live.busybox()).idle().start();
+        var _ = Commands.run("mount", "-t", "tmpfs", "none", POLICY.toString()).orFail();
+        try {
+            live.portafilter().killAndStart();
+            assertThat(labelOfExec(container)).isEqualTo(DEFAULT + " (enforce)");
+            Commands.Outcome audit = audit();
+            assertThat(audit.status()).as(audit.stdout()).isZero();
+        } finally {
+            var _ = Commands.run("umount", POLICY.toString()).orFail();
+            live.portafilter().killAndStart();
+        }
+    }
+
     // ---- what it does
 
     @Test

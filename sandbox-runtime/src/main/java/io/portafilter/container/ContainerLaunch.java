@@ -49,6 +49,9 @@ public final class ContainerLaunch implements AutoCloseable {
     /** Room for log lines while the server is away; a writer that fills it waits. */
     static final int LOG_PIPE_BYTES = 1 << 20;
 
+    /** Its file in the container's state directory. */
+    private static final String LABELS = "labels";
+
     private static final Duration EXECUTE_LIMIT = Duration.ofSeconds(20);
 
     private final Host host;
@@ -165,6 +168,7 @@ public final class ContainerLaunch implements AutoCloseable {
             Fd root = root(asked, labels, podMonitor, rootUid, rootGid);
             descriptors.give(Slot.Role.ROOT, root);
             ImageAccounts accounts = accounts(root);
+            save(labels, asked.stateDirectory());
             save(accounts, asked.stateDirectory());
             ContainerRequest settled =
                     asked.with(DeclaredVolumes.settle(asked.mounts(), path -> MountPoints.resolve(root, path)));
@@ -324,15 +328,38 @@ public final class ContainerLaunch implements AutoCloseable {
         PreparedLaunch.saveText(stateDirectory.resolve("group"), accounts.group());
     }
 
+    /** Kept as they were, so that an exec is confined as the container is, whatever has become of the host meanwhile. */
+    private static void save(Labels labels, Path stateDirectory) {
+        PreparedLaunch.saveText(stateDirectory.resolve(LABELS), labels.saved());
+    }
+
+    /** The servers that kept no labels gave none. */
+    private static Labels savedLabels(Path stateDirectory) {
+        try {
+            return Labels.parseSaved(
+                    ProcFile.read(stateDirectory.resolve(LABELS).toString()));
+        } catch (KernelException e) {
+            if (e.is(Errno.ENOENT)) {
+                return Labels.NONE;
+            }
+            throw e;
+        }
+    }
+
     /**
-     * Decides again what was decided for a container that has been prepared, for a server that did not do it itself.
+     * Decides again what was decided for a container that has been prepared, for a server that did not do it itself. Its
+     * labels are those that it was given then.
      */
     public static ContainerPlan planAgain(Host host, ContainerRequest asked) {
         ImageAccounts accounts = new ImageAccounts(
                 ProcFile.read(asked.stateDirectory().resolve("passwd").toString()),
                 ProcFile.read(asked.stateDirectory().resolve("group").toString()));
         Cgroup cgroup = Cgroup.at(host.cgroups(), asked.cgroupPath());
-        return ContainerPlan.of(asked, accounts, host.facts().joining(cgroup));
+        return ContainerPlan.again(
+                asked,
+                accounts,
+                savedLabels(asked.stateDirectory()),
+                host.facts().joining(cgroup));
     }
 
     private static ImageAccounts accounts(Fd root) {

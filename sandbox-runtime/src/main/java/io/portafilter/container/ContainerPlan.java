@@ -11,6 +11,7 @@ import io.portafilter.launch.LaunchProgram;
 import io.portafilter.rootfs.Propagation;
 import io.portafilter.security.IdMappings;
 import io.portafilter.security.ImageAccounts;
+import io.portafilter.security.Labels;
 import io.portafilter.security.SecurityPlan;
 import io.portafilter.security.SecurityRefusal;
 import java.nio.file.Path;
@@ -85,6 +86,11 @@ public record ContainerPlan(
     /** Decides; refuses what contradicts itself with a {@link io.portafilter.security.SecurityRefusal}. */
     public static ContainerPlan of(ContainerRequest asked, ImageAccounts accounts, LaunchFacts facts) {
         return of(asked, SecurityPlan.of(asked.security(), accounts, facts.host()), facts);
+    }
+
+    /** As {@link #of}, for a container that was given its labels before. */
+    static ContainerPlan again(ContainerRequest asked, ImageAccounts accounts, Labels labels, LaunchFacts facts) {
+        return of(asked, SecurityPlan.again(asked.security(), accounts, labels, facts.host()), facts);
     }
 
     /** The plan for showing, never for a launch: see {@link SecurityPlan#preview}. */

@@ -73,7 +73,7 @@ public final class AppArmor {
                     "AppArmor is on, but " + profiles() + " cannot be read",
                     "mount securityfs on /sys/kernel/security and restart the server");
         }
-        if (parser.isEmpty()) {
+        if (parser.isEmpty() && !isLoaded(Labels.DEFAULT_PROFILE)) {
             return new SecurityModules.AppArmor.WithoutDefault(
                     "AppArmor is on, but there is no apparmor_parser to load the default profile with",
                     "install the package apparmor and restart the server");

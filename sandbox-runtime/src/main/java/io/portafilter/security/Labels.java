@@ -3,6 +3,8 @@ package io.portafilter.security;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What the Linux security modules are told of a container: no more than the host has.
@@ -35,6 +37,27 @@ public record Labels(Optional<String> appArmor, Optional<String> selinux, Option
         return selinuxMounts.filter(_ -> privileged
                 || selinux.filter(label -> label.contains(":" + SUPER_PRIVILEGED + ":"))
                         .isEmpty());
+    }
+
+    /** These as a text that {@link #parseSaved} reads. */
+    public String saved() {
+        return Stream.of(appArmor, selinux, selinuxMounts)
+                .map(label -> label.orElse("") + "\0")
+                .collect(Collectors.joining());
+    }
+
+    /** What was saved; throws IllegalArgumentException for another text: it does not stand for no labels. */
+    public static Labels parseSaved(String text) {
+        String[] labels = text.split("\0", -1);
+        if (labels.length != 4 || !labels[3].isEmpty()) {
+            throw new IllegalArgumentException("the labels that a container was given cannot be read: " + text.length()
+                    + " characters, " + (labels.length - 1) + " labels");
+        }
+        return new Labels(told(labels[0]), told(labels[1]), told(labels[2]));
+    }
+
+    private static Optional<String> told(String label) {
+        return label.isEmpty() ? Optional.empty() : Optional.of(label);
     }
 
     /** The labels of what the containers of a pod share. */

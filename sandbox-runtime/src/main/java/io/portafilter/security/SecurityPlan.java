@@ -10,6 +10,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * What a security context becomes: all that the launch tells the kernel about the program's rights. A pure function of
@@ -76,7 +77,30 @@ public record SecurityPlan(
         return of(asked, accounts, host, true);
     }
 
+    /**
+     * The plan of a program that is to run as others were run before.
+     *
+     * @param labels what these were given
+     */
+    public static SecurityPlan again(SecurityRequest asked, ImageAccounts accounts, Labels labels, HostFacts host) {
+        return of(asked, accounts, host, false, _ -> labels);
+    }
+
     static SecurityPlan of(SecurityRequest asked, ImageAccounts accounts, HostFacts host, boolean withoutCompiler) {
+        return of(
+                asked,
+                accounts,
+                host,
+                withoutCompiler,
+                notes -> Labels.of(asked.labels(), asked.privileged(), host.modules(), notes));
+    }
+
+    private static SecurityPlan of(
+            SecurityRequest asked,
+            ImageAccounts accounts,
+            HostFacts host,
+            boolean withoutCompiler,
+            Function<List<String>, Labels> noting) {
         Credentials user = Credentials.resolve(asked.user(), accounts);
         asked.ids().ifPresent(ids -> requireMapped(user, ids));
         CapabilitySets capabilities = CapabilitySets.of(asked.capabilities(), asked.privileged(), user.isRoot(), host);
@@ -87,7 +111,7 @@ public record SecurityPlan(
         if (asked.privileged()) {
             notes.addAll(privilegedNotes(asked));
         }
-        Labels labels = Labels.of(asked.labels(), asked.privileged(), host.modules(), notes);
+        Labels labels = noting.apply(notes);
         return new SecurityPlan(
                 asked.ids(),
                 user,

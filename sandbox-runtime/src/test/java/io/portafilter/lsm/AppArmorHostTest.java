@@ -61,6 +61,13 @@ class AppArmorHostTest {
     }
 
     @Test
+    void aDefaultProfileThatTheKernelHasNeedsNoParser() throws IOException {
+        enable();
+        write("kernel/security/apparmor/profiles", "portafilter-default (enforce)\n");
+        assertThat(on(Optional.empty()).state()).isEqualTo(new SecurityModules.AppArmor.On());
+    }
+
+    @Test
     void aProfileIsLoadedByItsWholeName() throws IOException {
         enable();
         AppArmor host = on(Optional.empty());

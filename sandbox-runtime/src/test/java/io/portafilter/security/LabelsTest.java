@@ -161,4 +161,29 @@ class LabelsTest {
                         .labels())
                 .isEqualTo(Labels.NONE);
     }
+
+    @Test
+    void whatAContainerWasGivenIsReadAsItWasSaved() {
+        for (Labels labels : new Labels[] {
+            Labels.NONE,
+            new Labels(Optional.of("a profile // of two"), Optional.empty(), Optional.empty()),
+            new Labels(Optional.of(Labels.DEFAULT_PROFILE), Optional.of("u:r:t:s0:c1,c2"), Optional.of("u:o:t:s0")),
+        }) {
+            assertThat(Labels.parseSaved(labels.saved())).isEqualTo(labels);
+        }
+    }
+
+    @Test
+    void aTextThatWasNotSavedDoesNotStandForNoLabels() {
+        for (String text : new String[] {"", "\0\0", "portafilter-default", "\0\0\0x", "\0\0\0\0"}) {
+            assertThatThrownBy(() -> Labels.parseSaved(text)).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
+    void aProgramThatRunsBesideOthersHasTheirLabelsWhateverTheHostHasNow() {
+        Labels given = new Labels(Optional.of(Labels.DEFAULT_PROFILE), Optional.empty(), Optional.empty());
+        SecurityPlan plan = container().on(with(LACKING)).planAgain(given);
+        assertThat(plan.labels()).isEqualTo(given);
+    }
 }

@@ -152,6 +152,10 @@ final class SecurityFixture {
         return SecurityPlan.of(request(), accounts, host);
     }
 
+    SecurityPlan planAgain(Labels given) {
+        return SecurityPlan.again(request(), accounts, given, host);
+    }
+
     /** As on a host without libseccomp, for showing alone. */
     SecurityPlan planWithoutCompiler() {
         return SecurityPlan.of(request(), accounts, host, true);
