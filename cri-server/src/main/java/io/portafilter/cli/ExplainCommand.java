@@ -75,7 +75,7 @@ final class ExplainCommand implements Callable<Integer> {
             ProgramFiles.write(elf.get(), explained);
         }
         if (json) {
-            return ExplanationJson.of(explained);
+            return ExplanationJson.of(explained, planOnly);
         }
         return ExplanationText.plan(explained) + (planOnly ? "" : ExplanationText.programs(explained));
     }
@@ -95,7 +95,7 @@ final class ExplainCommand implements Callable<Integer> {
                             .setVerbose(true)
                             .build());
             InfoText found = InfoText.of(id, status);
-            return json ? found.json() : found.text(planOnly);
+            return json ? found.json(planOnly) : found.text(planOnly);
         } catch (StatusRuntimeException e) {
             throw new CommandException(ExitStatus.FAILED, Connection.sentence(e.getStatus()));
         }

@@ -1,157 +1,95 @@
 package io.portafilter.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
 import io.portafilter.container.LaunchFacts;
-import io.portafilter.container.PlanWarning;
-import io.portafilter.cri.Cause;
-import io.portafilter.cri.Provenance;
-import io.portafilter.launch.LaunchProgram;
+import io.portafilter.cri.ProvenanceJson;
+import io.portafilter.cri.VerboseInfo;
 import io.portafilter.launch.ProgramText;
-import java.io.IOException;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
 /** An explanation for programs: plan, causes, warnings, standards and launch programs. */
 final class ExplanationJson {
-    private static final JsonFactory JSON = new JsonFactory();
 
     private ExplanationJson() {}
 
-    /** An object, indented. */
-    static String of(Explanation explained) {
-        StringWriter text = new StringWriter();
-        try (JsonGenerator json = JSON.createGenerator(text)) {
-            json.useDefaultPrettyPrinter();
-            json.writeStartObject();
-            json.writeStringField("pod", explained.pod());
-            host(json, explained.host());
-            json.writeObjectFieldStart("assumed");
-            for (Map.Entry<String, String> fact : explained.assumed().entrySet()) {
-                json.writeStringField(fact.getKey(), fact.getValue());
+    /** An object, indented; {@code planOnly} leaves the launch programs out. */
+    static String of(Explanation explained, boolean planOnly) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("pod", explained.pod());
+        json.put("host", host(explained.host()));
+        json.put("assumed", explained.assumed());
+        List<Map<String, Object>> containers = new ArrayList<>();
+        for (Explanation.Part part : explained.parts()) {
+            if (part.isSandbox()) {
+                json.put("sandbox", part(part, planOnly));
+            } else {
+                containers.add(part(part, planOnly));
             }
-            json.writeEndObject();
-            for (Explanation.Part part : explained.parts()) {
-                if (part.isSandbox()) {
-                    json.writeObjectFieldStart("sandbox");
-                    part(json, part);
-                    json.writeEndObject();
-                }
-            }
-            json.writeArrayFieldStart("containers");
-            for (Explanation.Part part : explained.parts()) {
-                if (!part.isSandbox()) {
-                    json.writeStartObject();
-                    json.writeStringField("name", part.name());
-                    part(json, part);
-                    json.writeEndObject();
-                }
-            }
-            json.writeEndArray();
-            json.writeArrayFieldStart("warnings");
-            for (PodWarnings.Warning warning : explained.warnings()) {
-                json.writeStartObject();
-                json.writeStringField("field", warning.field());
-                json.writeStringField("sentence", warning.sentence());
-                json.writeEndObject();
-            }
-            json.writeEndArray();
-            standards(json, explained.standards());
-            json.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
-        return text + "\n";
+        json.put("containers", containers);
+        json.put(
+                "warnings",
+                explained.warnings().stream()
+                        .map(warning -> texts("field", warning.field(), "sentence", warning.sentence()))
+                        .toList());
+        json.put("standards", standards(explained.standards()));
+        return VerboseInfo.indentedJson(json);
     }
 
-    private static void host(JsonGenerator json, LaunchFacts facts) throws IOException {
-        json.writeObjectFieldStart("host");
-        json.writeStringField("kernel", facts.host().kernel().toString());
-        json.writeStringField("architecture", facts.host().architecture().name().toLowerCase(Locale.ROOT));
-        json.writeStringField("capabilities", facts.host().ownCapabilities().toString());
-        json.writeNumberField("cgroupHierarchies", facts.cgroupHierarchies().size());
-        json.writeBooleanField("cgroupVersion2", facts.host().cgroupV2());
-        json.writeNumberField("lowestOomScoreAdj", facts.lowestOomScoreAdj());
-        json.writeNumberField("openFiles", facts.highestOpenFiles());
-        json.writeEndObject();
+    private static Map<String, Object> host(LaunchFacts facts) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("kernel", facts.host().kernel().toString());
+        json.put("architecture", facts.host().architecture().name().toLowerCase(Locale.ROOT));
+        json.put("capabilities", facts.host().ownCapabilities().toString());
+        json.put("cgroupHierarchies", facts.cgroupHierarchies().size());
+        json.put("cgroupVersion2", facts.host().cgroupV2());
+        json.put("lowestOomScoreAdj", facts.lowestOomScoreAdj());
+        json.put("openFiles", facts.highestOpenFiles());
+        return json;
     }
 
-    private static void part(JsonGenerator json, Explanation.Part part) throws IOException {
-        for (Map.Entry<String, String> fact : part.facts().entrySet()) {
-            json.writeStringField(fact.getKey(), fact.getValue());
+    private static Map<String, Object> part(Explanation.Part part, boolean planOnly) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        if (!part.isSandbox()) {
+            json.put("name", part.name());
         }
-        plan(json, part.plan());
-        json.writeArrayFieldStart("warnings");
-        for (PlanWarning warning : part.warnings()) {
-            json.writeStartObject();
-            json.writeStringField("line", warning.name());
-            json.writeStringField("subject", warning.subject());
-            json.writeStringField("sentence", warning.sentence());
-            json.writeEndObject();
+        json.putAll(part.facts());
+        json.put("plan", ProvenanceJson.fields(part.plan()));
+        json.put("warnings", ProvenanceJson.warnings(part.warnings()));
+        json.put("notes", part.notes());
+        if (!planOnly) {
+            json.put("program", ProgramText.of(part.program()).lines().toList());
         }
-        json.writeEndArray();
-        texts(json, "notes", part.notes());
-        LaunchProgram program = part.program();
-        json.writeArrayFieldStart("program");
-        for (int i = 0; i < program.operations().size(); i++) {
-            json.writeString(ProgramText.call(program, i));
-        }
-        json.writeEndArray();
+        return json;
     }
 
-    /** The lines of a plan, each with its causes. */
-    private static void plan(JsonGenerator json, List<Provenance.Line> plan) throws IOException {
-        json.writeArrayFieldStart("plan");
-        for (Provenance.Line line : plan) {
-            json.writeStartObject();
-            json.writeStringField("name", line.line().name());
-            json.writeStringField("subject", line.line().subject());
-            json.writeStringField("value", line.line().value());
-            json.writeBooleanField("isList", line.line().isList());
-            json.writeArrayFieldStart("causes");
-            for (Cause cause : line.causes()) {
-                json.writeStartObject();
-                json.writeStringField("origin", cause.origin().name().toLowerCase(Locale.ROOT));
-                texts(json, "fields", cause.fields());
-                json.writeBooleanField("asDefault", cause.asDefault());
-                json.writeStringField("effect", cause.effect());
-                json.writeStringField("text", cause.text());
-                json.writeEndObject();
-            }
-            json.writeEndArray();
-            json.writeEndObject();
-        }
-        json.writeEndArray();
-    }
-
-    private static void texts(JsonGenerator json, String name, List<String> texts) throws IOException {
-        json.writeArrayFieldStart(name);
-        for (String text : texts) {
-            json.writeString(text);
-        }
-        json.writeEndArray();
-    }
-
-    private static void standards(JsonGenerator json, PodStandards standards) throws IOException {
-        json.writeObjectFieldStart("standards");
+    private static Map<String, Object> standards(PodStandards standards) {
+        Map<String, Object> json = new LinkedHashMap<>();
         for (PodStandards.Level level : PodStandards.Level.values()) {
-            json.writeObjectFieldStart(level.name().toLowerCase(Locale.ROOT));
-            json.writeBooleanField("allowed", standards.allows(level));
-            json.writeArrayFieldStart("violations");
-            for (PodStandards.Violation violation : standards.against(level)) {
-                json.writeStartObject();
-                json.writeStringField("control", violation.control());
-                json.writeStringField("field", violation.field());
-                json.writeStringField("found", violation.found());
-                json.writeStringField("wanted", violation.wanted());
-                json.writeEndObject();
-            }
-            json.writeEndArray();
-            json.writeEndObject();
+            Map<String, Object> verdict = new LinkedHashMap<>();
+            verdict.put("allowed", standards.allows(level));
+            verdict.put(
+                    "violations",
+                    standards.against(level).stream()
+                            .map(violation -> texts(
+                                    "control", violation.control(),
+                                    "field", violation.field(),
+                                    "found", violation.found(),
+                                    "wanted", violation.wanted()))
+                            .toList());
+            json.put(level.name().toLowerCase(Locale.ROOT), verdict);
         }
-        json.writeEndObject();
+        return json;
+    }
+
+    private static Map<String, Object> texts(String... namesAndTexts) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        for (int i = 0; i < namesAndTexts.length; i += 2) {
+            json.put(namesAndTexts[i], namesAndTexts[i + 1]);
+        }
+        return json;
     }
 }

@@ -1,5 +1,6 @@
 package io.portafilter.cli;
 
+import io.portafilter.container.PlanWarning;
 import io.portafilter.cri.Cause;
 import io.portafilter.cri.Provenance;
 import io.portafilter.launch.ProgramText;
@@ -81,11 +82,15 @@ final class ExplanationText {
                 plain(name, value);
             }
         });
-        List<String> all = new ArrayList<>(part.notes().stream()
-                .filter(note -> !note.startsWith("seccomp: "))
-                .toList());
-        part.warnings().forEach(warning -> all.add(warning.text()));
-        warnings(part.isSandbox() ? "the sandbox" : part.name(), all);
+        warnings(part.isSandbox() ? "the sandbox" : part.name(), warnings(part.notes(), part.warnings()));
+    }
+
+    /** What the plan itself says, without what the installed libseccomp cannot, then where it misleads. */
+    static List<String> warnings(List<String> notes, List<PlanWarning> warnings) {
+        return Stream.concat(
+                        notes.stream().filter(note -> !note.startsWith("seccomp: ")),
+                        warnings.stream().map(PlanWarning::text))
+                .toList();
     }
 
     /** Mounts that nobody asked for are one row. */

@@ -22,7 +22,10 @@ record InfoText(String id, String name, Map<String, Object> info) {
         String title = "container " + name + ", " + id;
         StringBuilder text = new StringBuilder(
                 info.get("plan") instanceof List<?> plan
-                        ? ExplanationText.container(title, ProvenanceJson.read(plan), texts("warnings"))
+                        ? ExplanationText.container(
+                                title,
+                                ProvenanceJson.read(plan),
+                                ExplanationText.warnings(texts("notes"), ProvenanceJson.readWarnings(list("warnings"))))
                         : title + "\n"
                                 + String.join(
                                         "",
@@ -41,21 +44,26 @@ record InfoText(String id, String name, Map<String, Object> info) {
     }
 
     private List<String> texts(String field) {
-        return info.get(field) instanceof List<?> list
-                ? list.stream().map(String::valueOf).toList()
-                : List.of();
+        return list(field).stream().map(String::valueOf).toList();
     }
 
-    /** For programs: what the server says of the plan and the launch. */
-    String json() {
+    private List<?> list(String field) {
+        return info.get(field) instanceof List<?> list ? list : List.of();
+    }
+
+    /** For programs: what the server says of the plan and the launch, in the shape of a manifest's container. */
+    String json(boolean planOnly) {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("id", id);
         fields.put("name", name);
-        for (String field : List.of("plan", "warnings", "launchProgram")) {
+        for (String field : List.of("plan", "warnings", "notes")) {
             if (info.containsKey(field)) {
-                fields.put(field, info.getOrDefault(field, ""));
+                fields.put(field, list(field));
             }
         }
-        return VerboseInfo.json(fields) + "\n";
+        if (!planOnly && info.get("launchProgram") instanceof String program) {
+            fields.put("program", program.lines().toList());
+        }
+        return VerboseInfo.indentedJson(fields);
     }
 }

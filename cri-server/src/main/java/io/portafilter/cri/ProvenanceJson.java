@@ -1,12 +1,13 @@
 package io.portafilter.cri;
 
+import io.portafilter.container.PlanWarning;
 import io.portafilter.security.PlanLine;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** A plan with its causes, as JSON has it. */
+/** A plan with its causes and warnings, as JSON has it. */
 public final class ProvenanceJson {
 
     private ProvenanceJson() {}
@@ -34,6 +35,27 @@ public final class ProvenanceJson {
         fields.put("effect", cause.effect());
         fields.put("text", cause.text());
         return fields;
+    }
+
+    /** An object for each warning. */
+    public static List<Map<String, Object>> warnings(List<PlanWarning> warnings) {
+        return warnings.stream().map(ProvenanceJson::fields).toList();
+    }
+
+    private static Map<String, Object> fields(PlanWarning warning) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("line", warning.name());
+        fields.put("subject", warning.subject());
+        fields.put("sentence", warning.sentence());
+        return fields;
+    }
+
+    /** Reads what {@link #warnings} wrote; throws IllegalArgumentException for anything else. */
+    public static List<PlanWarning> readWarnings(List<?> warnings) {
+        return warnings.stream()
+                .map(ProvenanceJson::object)
+                .map(fields -> new PlanWarning(text(fields, "line"), text(fields, "subject"), text(fields, "sentence")))
+                .toList();
     }
 
     /** Reads what {@link #fields} wrote; throws IllegalArgumentException for anything else. */

@@ -6,7 +6,6 @@ import io.portafilter.config.Config;
 import io.portafilter.container.HostFeatures;
 import io.portafilter.container.OciRuntimeSpec;
 import io.portafilter.container.Outcome;
-import io.portafilter.container.PlanWarning;
 import io.portafilter.cri.v1.LinuxRuntimeConfiguration;
 import io.portafilter.cri.v1.RuntimeCondition;
 import io.portafilter.cri.v1.RuntimeConfigResponse;
@@ -207,9 +206,8 @@ final class RuntimeStatusAnswers {
             fields.put("securityPlan", plan.security().describe());
             explained.ifPresent(found -> {
                 fields.put("plan", ProvenanceJson.fields(found.plan()));
-                fields.put(
-                        "warnings",
-                        found.warnings().stream().map(PlanWarning::text).toList());
+                fields.put("warnings", ProvenanceJson.warnings(found.warnings()));
+                fields.put("notes", plan.security().notes());
             });
             fields.put(
                     "given",

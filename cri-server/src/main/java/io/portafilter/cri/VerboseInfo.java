@@ -34,6 +34,18 @@ public final class VerboseInfo {
         return text.toString();
     }
 
+    /** The same, a line a field, with a line's end. */
+    public static String indentedJson(Map<String, ?> fields) {
+        StringWriter text = new StringWriter();
+        try (JsonGenerator json = JSON.createGenerator(text)) {
+            json.useDefaultPrettyPrinter();
+            write(json, fields);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return text + "\n";
+    }
+
     /** Reads such a text: objects as maps, lists as lists, whole numbers as Long, null as an empty text. */
     public static Map<String, Object> parse(String text) {
         try (JsonParser json = JSON.createParser(text)) {

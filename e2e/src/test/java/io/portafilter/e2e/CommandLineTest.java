@@ -343,8 +343,28 @@ class CommandLineTest {
         Commands.Outcome json = connected("explain", "--json", container.id());
         assertThat(json.status()).as(json.stderr()).isZero();
         assertThat(json.stdout())
-                .startsWith("{\"id\":\"" + container.id())
+                .contains("\"id\" : \"" + container.id())
+                .contains("\"program\" : [")
                 .contains("capabilities.drop_capabilities[0]");
+        Commands.Outcome plan = connected("explain", "--plan", "--json", container.id());
+        assertThat(plan.stdout()).contains("\"plan\" : [").doesNotContain("\"program\"");
+    }
+
+    @Test
+    void explainOfARunningContainerSaysWhatItsPlanDoesNotGive() {
+        Container container = live.pod()
+                .run()
+                .container(live.busybox())
+                .idle()
+                .runAsUser(1000)
+                .add("NET_ADMIN")
+                .start();
+        String note = "capabilities: user 1000 is not root and does not have NET_ADMIN";
+        Commands.Outcome outcome = connected("explain", container.id());
+        assertThat(outcome.status()).as(outcome.stderr()).isZero();
+        assertThat(outcome.stdout()).contains("! " + note).contains("! no_new_privs: a set-user-ID program");
+        Commands.Outcome json = connected("explain", "--json", container.id());
+        assertThat(json.stdout()).contains(note).contains("\"sentence\" : \"a set-user-ID program");
     }
 
     @Test
