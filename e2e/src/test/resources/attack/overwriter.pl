@@ -18,6 +18,7 @@ until (-e "/orders/stop") {
     next unless $program =~ m{^/memfd:};
     open(my $file, "<", "/proc/$pid/exe") or next;
     push @kept, $file if @kept < 200;
+    if (@kept == 1) { open(my $told, ">", "/orders/kept") && close($told) }
     $wrote++ if sysopen(my $direct, "/proc/$pid/exe", 2) && defined syswrite($direct, "overwritten");
   }
 }

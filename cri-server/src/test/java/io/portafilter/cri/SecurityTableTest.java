@@ -42,8 +42,20 @@ class SecurityTableTest {
     private static final Pattern ROW = Pattern.compile("\\| `([\\w.]+)` \\|(.*)\\|(.*)\\|");
     private static final Pattern TEST = Pattern.compile("`(\\w+)\\.(\\w+)`");
 
-    /** A test method is at home in its class: neither private nor static. */
-    private static final Pattern METHOD = Pattern.compile("(?m)^    (?:void|Stream<DynamicTest>) (\\w+)\\(");
+    /** What the tests' runner runs: a method of that name that nobody calls proves nothing. */
+    private static final Pattern METHOD = Pattern.compile(
+            "(?m)^    @(?:Test|TestFactory|ParameterizedTest)\\b.*\\n(?:(?!    (?:private|static|void|Stream)\\b).+\\n)*"
+                    + "    (?:void|Stream<DynamicTest>) (\\w+)\\(");
+
+    /** What has an effect on hosts with SELinux alone, which are not where the tests run. */
+    private static final Set<String> SEEN_WITHOUT_A_SERVER = Set.of(
+            "LinuxContainerSecurityContext.selinux_options",
+            "LinuxSandboxSecurityContext.selinux_options",
+            "SELinuxOption.user",
+            "SELinuxOption.role",
+            "SELinuxOption.type",
+            "SELinuxOption.level",
+            "Mount.selinux_relabel");
 
     private static final List<Descriptor> MESSAGES = List.of(
             LinuxContainerSecurityContext.getDescriptor(),
@@ -171,13 +183,13 @@ class SecurityTableTest {
     }
 
     @Test
-    void whatHasAnEffectIsSeenFromOutsideALiveServer() {
+    void allButLabelsOfSelinuxIsSeenFromOutsideALiveServer() {
         Set<NamedTest> live = sources().stream()
                 .filter(Source::isLive)
                 .flatMap(source -> source.tests().stream())
                 .collect(Collectors.toSet());
         assertThat(rows())
-                .filteredOn(row -> !row.what().startsWith("no effect"))
+                .filteredOn(row -> !SEEN_WITHOUT_A_SERVER.contains(row.key()))
                 .allSatisfy(row -> assertThat(row.tests())
                         .as(row.key() + " is tested in e2e")
                         .anyMatch(live::contains));

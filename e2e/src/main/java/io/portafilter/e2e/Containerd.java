@@ -52,31 +52,17 @@ public final class Containerd implements CriServer {
         Path runc = Tree.runc().orElseThrow();
         try {
             Path base = Files.createTempDirectory("pf-containerd-");
-            // runc in a user namespace goes through them as a user whom they do not belong to.
-            var _ = Files.setPosixFilePermissions(base, PosixFilePermissions.fromString("rwx--x--x"));
-            Path state = base.resolve("state");
-            String parent = "/pf-peer-" + ProcessHandle.current().pid() + "-" + NUMBER.incrementAndGet();
-            Files.createDirectories(base.resolve("logs"));
-            // As /run is on a host with systemd. Not in /dev/shm, which a pod with the host's IPC sees with all below.
-            Files.createDirectories(state);
-            String _ = Commands.run("mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", state.toString())
-                    .orFail();
-            writeNetwork(base);
-            Path config = base.resolve("config.toml");
-            Files.writeString(config, configuration(base, state, runc, pauseImage));
-            ProcessBuilder builder = new ProcessBuilder(program.toString(), "--config", config.toString())
-                    .redirectErrorStream(true)
-                    .redirectOutput(log(base).toFile());
-            // It looks for its shim there.
-            var _ = builder.environment()
-                    .compute(
-                            "PATH",
-                            (name, path) -> program.getParent() + ":" + (path == null ? "/usr/bin:/bin" : path));
-            Containerd containerd = new Containerd(base, state, parent, builder.start());
+            Containerd containerd;
+            try {
+                containerd = begun(base, program, runc, pauseImage);
+            } catch (IOException | RuntimeException | Error e) {
+                remove(base);
+                throw e;
+            }
             try {
                 containerd.awaitFirstAnswer();
                 return containerd;
-            } catch (AssertionError e) {
+            } catch (AssertionError | RuntimeException e) {
                 String tail = containerd.logTail();
                 containerd.close();
                 throw new AssertionError(e.getMessage() + "\ncontainerd's log:\n" + tail, e);
@@ -84,6 +70,38 @@ public final class Containerd implements CriServer {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Its process, which may not answer yet. */
+    private static Containerd begun(Path base, Path program, Path runc, String pauseImage) throws IOException {
+        // runc in a user namespace goes through them as a user whom they do not belong to.
+        var _ = Files.setPosixFilePermissions(base, PosixFilePermissions.fromString("rwx--x--x"));
+        Path state = base.resolve("state");
+        String parent = "/pf-peer-" + ProcessHandle.current().pid() + "-" + NUMBER.incrementAndGet();
+        Files.createDirectories(base.resolve("logs"));
+        // As /run is on a host with systemd. Not in /dev/shm, which a pod with the host's IPC sees with all below.
+        Files.createDirectories(state);
+        String _ = Commands.run("mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", state.toString())
+                .orFail();
+        writeNetwork(base);
+        Path config = base.resolve("config.toml");
+        Files.writeString(config, configuration(base, state, runc, pauseImage));
+        ProcessBuilder builder = new ProcessBuilder(
+                        // A signal that we were told to ignore, as by nohup, would be ignored in its containers.
+                        "env", "--default-signal", program.toString(), "--config", config.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(log(base).toFile());
+        // It looks for its shim there.
+        var _ = builder.environment()
+                .compute("PATH", (name, path) -> program.getParent() + ":" + (path == null ? "/usr/bin:/bin" : path));
+        return new Containerd(base, state, parent, builder.start());
+    }
+
+    private static void remove(Path base) {
+        mountsBelow(base).forEach(point -> {
+            Commands.Outcome _ = Commands.run("umount", "--lazy", point);
+        });
+        PortafilterServer.deleteTree(base);
     }
 
     private void awaitFirstAnswer() {
@@ -129,6 +147,7 @@ public final class Containerd implements CriServer {
 
                 [plugins."io.containerd.cri.v1.runtime"]
                 restrict_oom_score_adj = true
+                disable_apparmor = true
                 netns_mounts_under_state_dir = true
                 cdi_spec_dirs = ["%1$s/cdi"]
 

@@ -1,10 +1,10 @@
 package io.portafilter.e2e;
 
+import static io.portafilter.e2e.HostTarget.hasItsOwnFileSystems;
+import static io.portafilter.e2e.HostTarget.startedOrRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
-import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import io.portafilter.cri.v1.SupplementalGroupsPolicy;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -30,60 +30,6 @@ class HostileImageTest {
 
     @RegisterExtension
     static final Live live = Live.server();
-
-    /** A directory of the host that an image would like to reach, and what must become of it: nothing. */
-    private record Target(Path directory, Path file) {
-        static Target make() {
-            try {
-                Path directory = live.directory("target");
-                return new Target(directory, Files.writeString(directory.resolve("file"), "of the host\n"));
-            } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            }
-        }
-
-        /** From however deep in a root file system. */
-        String above() {
-            return "../".repeat(40) + directory.toString().substring(1);
-        }
-
-        void isUntouched() {
-            assertThat(file).hasContent("of the host");
-            assertThat(directory).isDirectoryContaining(path -> path.equals(file));
-            try (Stream<Path> names = Files.list(directory)) {
-                assertThat(names).hasSize(1);
-            } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            }
-            assertThat(Proc.self().mounts()).noneMatch(mount -> mount.point().startsWith(directory.toString()));
-        }
-    }
-
-    /** Absent when the request was refused, with a sentence. */
-    private static Optional<Container> startedOrRefused(ContainerFixture fixture) {
-        try {
-            return Optional.of(fixture.start());
-        } catch (StatusRuntimeException refused) {
-            assertThat(refused.getStatus().getDescription()).isNotBlank();
-            assertThat(refused.getStatus().getCode())
-                    .isIn(
-                            Status.Code.INVALID_ARGUMENT,
-                            Status.Code.FAILED_PRECONDITION,
-                            Status.Code.NOT_FOUND,
-                            Status.Code.UNKNOWN,
-                            Status.Code.INTERNAL);
-            return Optional.empty();
-        }
-    }
-
-    /** The file systems of a container that the runtime has to mount itself, where they have to be. */
-    private static void hasItsOwnFileSystems(Container container) {
-        Map<String, String> wanted = Map.of("/proc", "proc", "/sys", "sysfs", "/dev", "tmpfs");
-        wanted.forEach((point, type) -> assertThat(container.process().mounts())
-                .filteredOn(mount -> mount.point().equals(point))
-                .singleElement()
-                .satisfies(mount -> assertThat(mount.type()).isEqualTo(type)));
-    }
 
     // /proc, /sys and /dev (CVE-2019-19921, CVE-2023-27561, CVE-2026-41579); links are in LaunchRulesTest.
 
@@ -114,7 +60,7 @@ class HostileImageTest {
 
     // The targets of mounts (CVE-2021-30465).
 
-    private static Map<String, TarWriter> leadingAway(Target target) {
+    private static Map<String, TarWriter> leadingAway(HostTarget target) {
         Map<String, TarWriter> links = new LinkedHashMap<>();
         links.put("absolute", new TarWriter().symlink("data", target.directory().toString()));
         links.put("above the root", new TarWriter().symlink("data", target.above()));
@@ -143,7 +89,7 @@ class HostileImageTest {
 
     @TestFactory
     Stream<DynamicTest> noVolumeIsMountedWhereAnImagesLinkLeadsOutside() {
-        Target target = Target.make();
+        HostTarget target = HostTarget.of(live);
         Path volume = live.directory("volume");
         return leadingAway(target).entrySet().stream()
                 .flatMap(link -> Stream.of("/data", "/data/below/deeper")
@@ -162,7 +108,7 @@ class HostileImageTest {
 
     @TestFactory
     Stream<DynamicTest> noFileIsMountedWhereAnImagesLinkLeadsOutside() throws IOException {
-        Target target = Target.make();
+        HostTarget target = HostTarget.of(live);
         Path file = Files.writeString(live.directory("volume").resolve("mounted"), "mounted\n");
         return leadingAway(target).entrySet().stream()
                 .map(link -> DynamicTest.dynamicTest(link.getKey(), () -> {
@@ -181,7 +127,7 @@ class HostileImageTest {
 
     @TestFactory
     Stream<DynamicTest> whatTheRuntimePutsIntoEtcStaysInTheContainer() {
-        Target target = Target.make();
+        HostTarget target = HostTarget.of(live);
         Map<String, TarWriter> images = new LinkedHashMap<>();
         for (String name : List.of("hosts", "hostname", "resolv.conf", "mtab")) {
             images.put(
@@ -225,7 +171,7 @@ class HostileImageTest {
 
     @TestFactory
     Stream<DynamicTest> whatAnImageHasInItsDevIsNoMask() {
-        Target target = Target.make();
+        HostTarget target = HostTarget.of(live);
         return Stream.of("null", "console", "pts", "shm", "mqueue", "ptmx", "fd", "stdin")
                 .map(name -> DynamicTest.dynamicTest("dev/" + name, () -> {
                     String image = live.image(TestImages.busyboxWith(
@@ -249,7 +195,7 @@ class HostileImageTest {
 
     @TestFactory
     Stream<DynamicTest> noLinkKeepsAPathFromBeingMaskedOrMadeReadOnly() {
-        Target target = Target.make();
+        HostTarget target = HostTarget.of(live);
         Map<String, String> links = new LinkedHashMap<>();
         links.put("absolute", "/real/file");
         links.put("relative", "real/file");
@@ -405,7 +351,7 @@ class HostileImageTest {
 
     @TestFactory
     Stream<DynamicTest> noWorkingDirectoryOfAnImageIsOutside() {
-        Target target = Target.make();
+        HostTarget target = HostTarget.of(live);
         return Stream.of(
                         target.directory().toString(),
                         target.above(),

@@ -2,12 +2,13 @@ package io.portafilter.e2e;
 
 import static io.portafilter.e2e.Attempts.EACCES;
 import static io.portafilter.e2e.Attempts.EPERM;
+import static io.portafilter.e2e.HostTarget.hasItsOwnFileSystems;
+import static io.portafilter.e2e.HostTarget.startedOrRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -37,16 +39,6 @@ class HostileVolumeTest {
             return Files.setPosixFilePermissions(live.directory(name), PosixFilePermissions.fromString(permissions));
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
-        }
-    }
-
-    private static Optional<Container> startedOrRefused(ContainerFixture fixture) {
-        try {
-            return Optional.of(fixture.start());
-        } catch (StatusRuntimeException refused) {
-            assertThat(refused.getStatus().getCode()).isNotEqualTo(Status.Code.UNAVAILABLE);
-            assertThat(refused.getStatus().getDescription()).isNotBlank();
-            return Optional.empty();
         }
     }
 
@@ -137,8 +129,8 @@ class HostileVolumeTest {
 
     @TestFactory
     Stream<DynamicTest> aTargetBehindALinkOfAVolumeIsInTheContainerOrRefused() {
-        Path target = live.directory("target");
-        return linksOutOf(target).entrySet().stream()
+        HostTarget target = HostTarget.of(live);
+        return linksOutOf(target.directory()).entrySet().stream()
                 .map(link -> DynamicTest.dynamicTest(link.getKey(), () -> {
                     Path shared = live.directory("shared");
                     Files.createSymbolicLink(shared.resolve("link"), Path.of(link.getValue()));
@@ -155,25 +147,14 @@ class HostileVolumeTest {
                                         .isEqualTo("of-the-volume");
                                 hasItsOwnFileSystems(container);
                             });
-                    assertThat(target).isEmptyDirectory();
+                    target.isUntouched();
                 }));
-    }
-
-    private static void hasItsOwnFileSystems(Container container) {
-        List<Proc.Mount> mounts = container.process().mounts();
-        for (Map.Entry<String, String> wanted :
-                Map.of("/proc", "proc", "/sys", "sysfs", "/dev", "tmpfs").entrySet()) {
-            assertThat(mounts)
-                    .filteredOn(mount -> mount.point().equals(wanted.getKey()))
-                    .singleElement()
-                    .satisfies(mount -> assertThat(mount.type()).isEqualTo(wanted.getValue()));
-        }
     }
 
     @TestFactory
     Stream<DynamicTest> aTargetThatIsSwappedInALoopWhileContainersStartStaysInside() {
-        Path target = live.directory("target");
-        return linksOutOf(target).entrySet().stream()
+        HostTarget target = HostTarget.of(live);
+        return linksOutOf(target.directory()).entrySet().stream()
                 .map(link -> DynamicTest.dynamicTest(link.getKey(), () -> {
                     Path shared = live.directory("shared");
                     Files.createDirectory(shared.resolve("swapped"));
@@ -190,7 +171,7 @@ class HostileVolumeTest {
                                             + "while (1) { syscall(316, -100, $a, -100, $b, 2) == 0 or die; select(undef, undef, undef, 0.0003) }")
                             .mount(shared, "/shared")
                             .start();
-                    Set<Proc.Mount> ofTheHost = Set.copyOf(Proc.self().mounts());
+                    Set<Proc.Mount> ofTheHost = mountsOfOurs();
                     int started = 0;
                     for (int i = 0; i < 25; i++) {
                         Optional<Container> container = startedOrRefused(pod.container(live.busybox())
@@ -202,9 +183,69 @@ class HostileVolumeTest {
                             hasItsOwnFileSystems(container.get());
                             container.get().remove();
                         }
-                        assertThat(target).isEmptyDirectory();
+                        target.isUntouched();
                     }
-                    assertThat(Set.copyOf(Proc.self().mounts())).isEqualTo(ofTheHost);
+                    assertThat(mountsOfOurs()).isEqualTo(ofTheHost);
+                    assumeTrue(started > 0, "not one of them started: the swap is too fast to prove anything");
+                }));
+    }
+
+    /** Others on the machine mount, too. */
+    private static Set<Proc.Mount> mountsOfOurs() {
+        return Proc.self().mounts().stream()
+                .filter(mount ->
+                        Path.of(mount.point()).startsWith(live.portafilter().base()))
+                .collect(Collectors.toSet());
+    }
+
+    /** A mask or a read-only mount that is attached by path lands where a link leads meanwhile (CVE-2025-31133). */
+    @TestFactory
+    Stream<DynamicTest> pathsToMaskThatAreSwappedInALoopShowAndWriteNothingOfTheHost() {
+        HostTarget target = HostTarget.of(live);
+        return linksOutOf(target.directory()).entrySet().stream()
+                .filter(link -> Set.of("absolute", "above the root", "through proc", "a descriptor")
+                        .contains(link.getKey()))
+                .map(link -> DynamicTest.dynamicTest(link.getKey(), () -> {
+                    Path shared = live.directory("shared");
+                    Files.writeString(shared.resolve("masked"), "the volume's\n");
+                    Files.createSymbolicLink(shared.resolve("masked-link"), Path.of(link.getValue(), "file"));
+                    Files.createDirectory(shared.resolve("fixed"));
+                    Files.createSymbolicLink(shared.resolve("fixed-link"), Path.of(link.getValue()));
+                    Pod pod = live.pod().run();
+                    pod.container(live.attacker())
+                            .command(
+                                    "/usr/bin/perl",
+                                    "-e",
+                                    "while (1) { for my $a ('/shared/masked', '/shared/fixed') { my $b = \"$a-link\";"
+                                            + " syscall(316, -100, $a, -100, $b, 2) == 0 or die }"
+                                            + " select(undef, undef, undef, 0.0003) }")
+                            .mount(shared, "/shared")
+                            .start();
+                    Set<Proc.Mount> ofTheHost = mountsOfOurs();
+                    int started = 0;
+                    for (int i = 0; i < 15; i++) {
+                        Optional<Container> container = startedOrRefused(pod.container(live.busybox())
+                                .command("/bin/sleep", "1000")
+                                .mount(shared, "/shared")
+                                .security(s -> s.addMaskedPaths("/shared/masked")
+                                        .addMaskedPaths("/etc/group")
+                                        .addReadonlyPaths("/shared/fixed")
+                                        .addReadonlyPaths("/proc/sys")));
+                        if (container.isPresent()) {
+                            started++;
+                            hasItsOwnFileSystems(container.get());
+                            assertThat(container
+                                            .get()
+                                            .shell("cd /shared; cat /etc/group masked masked-link fixed/* fixed-link/*"
+                                                    + " 2>/dev/null; for i in fixed fixed-link; do"
+                                                    + " echo x > $i/file; done 2>/dev/null;"
+                                                    + " echo x > /proc/sys/kernel/printk && echo written; true"))
+                                    .doesNotContain("of the host", "root:", "written");
+                            container.get().remove();
+                        }
+                        target.isUntouched();
+                    }
+                    assertThat(mountsOfOurs()).isEqualTo(ofTheHost);
                     assumeTrue(started > 0, "not one of them started: the swap is too fast to prove anything");
                 }));
     }
@@ -260,7 +301,10 @@ class HostileVolumeTest {
                                                     .idle()
                                                     .mount(sources.resolve(kind), "/source"))
                                             .ifPresent(container -> {
-                                                if (!kind.equals("fifo")) {
+                                                if (kind.equals("fifo")) {
+                                                    assertThat(container.shell("test -p /source && echo a fifo"))
+                                                            .isEqualTo("a fifo");
+                                                } else {
                                                     assertThat(container
                                                                     .exec(
                                                                             "/bin/sh",

@@ -1,6 +1,7 @@
 package io.portafilter.e2e;
 
 import io.portafilter.cri.v1.NamespaceMode;
+import io.portafilter.cri.v1.SecurityProfile.ProfileType;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -36,9 +37,11 @@ record PeerSite(CriServer server, Map<String, String> images, Path volumes) {
                         config -> config.setHostname("peer").getLinuxBuilder().setCgroupParent(server.cgroupParent()));
     }
 
-    /** A container that observes, not started yet. */
+    /** A container that observes, not started yet. Labels are not compared: the peer is told to give none. */
     ContainerFixture observer(Pod pod, String image) {
-        return pod.container(image(image)).command("/bin/sh", "/observe.sh");
+        return pod.container(image(image))
+                .command("/bin/sh", "/observe.sh")
+                .security(security -> security.getApparmorBuilder().setProfileType(ProfileType.Unconfined));
     }
 
     Container start(String image, Consumer<PodFixture> pod, Consumer<ContainerFixture> container) {

@@ -125,6 +125,8 @@ class SocketTest {
         try (Stream<Path> descriptors = Files.list(Path.of("/proc/" + pid + "/fd"))) {
             inodes = descriptors.map(SocketTest::target).collect(Collectors.toSet());
         }
+        // Or the list would be empty for another reason: it listens on one socket at least.
+        assertThat(inodes).anyMatch(target -> target.startsWith("socket:["));
         List<String> listening = container
                 .shell("cat /proc/net/tcp /proc/net/tcp6")
                 .lines()
@@ -133,7 +135,9 @@ class SocketTest {
                 .filter(fields -> inodes.contains("socket:[" + fields[9] + "]"))
                 .map(fields -> fields[1])
                 .toList();
-        assertThat(listening).allSatisfy(address -> assertThat(address).startsWith("0100007F"));
+        assertThat(listening)
+                .as("addresses of ports that the server listens on")
+                .isEmpty();
         assertThat(container
                         .exec("/bin/ls", live.portafilter().state().toString())
                         .exitCode())
