@@ -42,13 +42,13 @@ public record Labels(Optional<String> appArmor, Optional<String> selinux, Option
     /** These as a text that {@link #parseSaved} reads. */
     public String saved() {
         return Stream.of(appArmor, selinux, selinuxMounts)
-                .map(label -> label.orElse("") + "\0")
+                .map(label -> label.orElse("") + "\n")
                 .collect(Collectors.joining());
     }
 
     /** What was saved; throws IllegalArgumentException for another text: it does not stand for no labels. */
     public static Labels parseSaved(String text) {
-        String[] labels = text.split("\0", -1);
+        String[] labels = text.split("\n", -1);
         if (labels.length != 4 || !labels[3].isEmpty()) {
             throw new IllegalArgumentException("the labels that a container was given cannot be read: " + text.length()
                     + " characters, " + (labels.length - 1) + " labels");

@@ -169,13 +169,14 @@ class LabelsTest {
             new Labels(Optional.of("a profile // of two"), Optional.empty(), Optional.empty()),
             new Labels(Optional.of(Labels.DEFAULT_PROFILE), Optional.of("u:r:t:s0:c1,c2"), Optional.of("u:o:t:s0")),
         }) {
+            assertThat(labels.saved()).doesNotContain("\0");
             assertThat(Labels.parseSaved(labels.saved())).isEqualTo(labels);
         }
     }
 
     @Test
     void aTextThatWasNotSavedDoesNotStandForNoLabels() {
-        for (String text : new String[] {"", "\0\0", "portafilter-default", "\0\0\0x", "\0\0\0\0"}) {
+        for (String text : new String[] {"", "\n\n", "portafilter-default", "\n\n\nx", "\n\n\n\n"}) {
             assertThatThrownBy(() -> Labels.parseSaved(text)).isInstanceOf(IllegalArgumentException.class);
         }
     }
