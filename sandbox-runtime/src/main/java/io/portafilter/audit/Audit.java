@@ -139,12 +139,12 @@ public final class Audit {
                 container, seen.pid(), seen.status(), seen.uidMap().strip(), seen.label(), differences);
     }
 
-    /** A profile of the node's may send programs under another one: that is told all the same, for it may allow more. */
+    /** A profile of the node's may send programs under another one, as it says: that is told, and is not more. */
     private static Optional<Difference> label(Labels given, Seen seen) {
         String label = seen.label().isEmpty() ? "none" : seen.label();
         if (given.appArmor().isPresent() && !given.agreeWithAppArmor(seen.appArmor())) {
             return Optional.of(new Difference(
-                    Kind.MORE,
+                    given.areKeptToBy(seen.appArmor()) ? Kind.ELSEWHERE : Kind.MORE,
                     "its AppArmor label is " + (seen.appArmor().isEmpty() ? "none" : seen.appArmor()) + ", given "
                             + given.appArmor().get()));
         }

@@ -13,7 +13,7 @@ public record Difference(Kind kind, String sentence) {
         MORE,
         /** The process gave something up. */
         LESS,
-        /** Neither can be said: its rights count in a user namespace that it made. */
+        /** Neither can be said: its rights count in a user namespace that it made, or are those of another profile. */
         ELSEWHERE
     }
 }

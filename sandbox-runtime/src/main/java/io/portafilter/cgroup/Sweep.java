@@ -66,6 +66,10 @@ final class Sweep {
         try {
             Kernel.pidfdSendSignal(process, SIGKILL);
         } catch (KernelException e) {
+            if (e.is(Errno.EACCES)) {
+                throw CgroupRefusal.forNow("an AppArmor profile takes no signals from the server, which cannot end its"
+                        + " processes: load it with the rule signal (receive) peer=unconfined");
+            }
             if (!e.is(Errno.ESRCH)) {
                 throw e;
             }

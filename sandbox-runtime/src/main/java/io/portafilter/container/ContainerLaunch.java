@@ -378,7 +378,14 @@ public final class ContainerLaunch implements AutoCloseable {
         boolean writable = plan.security().privileged();
         List<CgroupView> views = cgroup.views();
         List<String> names = views.stream().map(CgroupView::hierarchy).toList();
-        descriptors.give(Slot.Role.CGROUP_TREE, CgroupTree.create(names, writable, rootUid, rootGid));
+        descriptors.give(
+                Slot.Role.CGROUP_TREE,
+                CgroupTree.create(
+                        names,
+                        writable,
+                        rootUid,
+                        rootGid,
+                        plan.security().labels().selinuxMounts()));
         for (int i = 0; i < views.size(); i++) {
             descriptors.give(
                     Slot.of(Slot.Role.CGROUP_VIEW, i),

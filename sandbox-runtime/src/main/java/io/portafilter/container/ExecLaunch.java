@@ -212,16 +212,17 @@ public final class ExecLaunch implements AutoCloseable {
 
     @Override
     public void close() {
-        if (!monitor.awaitEnd(Duration.ZERO)) {
-            killTree();
-            if (!monitor.awaitEnd(END_LIMIT)) {
-                monitor.kill();
-                boolean _ = monitor.awaitEnd(END_LIMIT);
+        try (monitor;
+                exitFile;
+                stdout;
+                stderr) {
+            if (!monitor.awaitEnd(Duration.ZERO)) {
+                killTree();
+                if (!monitor.awaitEnd(END_LIMIT)) {
+                    monitor.kill();
+                    boolean _ = monitor.awaitEnd(END_LIMIT);
+                }
             }
         }
-        monitor.close();
-        exitFile.close();
-        stdout.close();
-        stderr.close();
     }
 }

@@ -130,7 +130,7 @@ final class LaunchCheck {
         Labels labels = plan.security().labels();
         String appArmor = labels.appArmor().isPresent() ? AppArmor.labelOf(process) : "";
         // One that has ended meanwhile has none: then this throws ENOENT, or it is a zombie.
-        if (!labels.agreeWithAppArmor(appArmor) && !process.status().isZombie()) {
+        if (!labels.areKeptToBy(appArmor) && !process.status().isZombie()) {
             same("AppArmor label", labels.appArmor().orElse(""), appArmor.isEmpty() ? "none" : appArmor);
         }
         labels.selinux().ifPresent(label -> same("SELinux label", label, Selinux.text(process.read("attr/current"))));

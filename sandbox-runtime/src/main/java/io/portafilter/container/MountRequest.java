@@ -132,6 +132,21 @@ public record MountRequest(
                 true);
     }
 
+    /** The same, whose files get the SELinux label of the container's own. */
+    public MountRequest relabelled() {
+        return new MountRequest(
+                containerPath,
+                source,
+                readOnly,
+                recursiveReadOnly,
+                propagation,
+                ids,
+                restrictions,
+                alone,
+                mustExist,
+                true);
+    }
+
     boolean isDeclared() {
         return source instanceof Source.Declared;
     }

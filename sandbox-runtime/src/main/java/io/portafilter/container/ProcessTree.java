@@ -95,7 +95,9 @@ final class ProcessTree {
         try (Fd target = pidfd.get()) {
             Kernel.pidfdSendSignal(target, number);
         } catch (KernelException e) {
-            if (!e.is(Errno.ESRCH)) {
+            // EACCES: its AppArmor profile takes no signals from us. Its monitor's end is its own, and so is its
+            // cgroup's
+            if (!e.is(Errno.ESRCH) && !e.is(Errno.EACCES)) {
                 throw e;
             }
         }

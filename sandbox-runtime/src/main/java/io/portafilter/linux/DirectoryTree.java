@@ -53,15 +53,20 @@ public final class DirectoryTree {
     /** From where the descriptor stands, which for one that was just opened is the beginning. */
     private static List<DirectoryEntry> read(Fd directory) {
         List<DirectoryEntry> entries = new ArrayList<>();
-        while (true) {
-            try (Call call = Call.of(SystemCall.GETDENTS64)) {
-                Call.Area area = call.transferArea(LISTING_BYTES);
-                int length = call.add(directory).add(area).add(area.length()).runInt();
-                if (length == 0) {
-                    return entries;
-                }
-                addEntries(entries, area, length);
-            }
+        boolean more;
+        do {
+            more = readSome(directory, entries);
+        } while (more);
+        return entries;
+    }
+
+    /** Adds the entries that come next, none at times; false at the end. */
+    static boolean readSome(Fd directory, List<DirectoryEntry> entries) {
+        try (Call call = Call.of(SystemCall.GETDENTS64)) {
+            Call.Area area = call.transferArea(LISTING_BYTES);
+            int length = call.add(directory).add(area).add(area.length()).runInt();
+            addEntries(entries, area, length);
+            return length > 0;
         }
     }
 

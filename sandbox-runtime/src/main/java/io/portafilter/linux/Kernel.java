@@ -698,6 +698,17 @@ public final class Kernel {
         return DirectoryTree.list(directory).stream().map(DirectoryEntry::name).toList();
     }
 
+    /**
+     * Adds the names that come next, from where the descriptor stands, none at times; false when there are no more. A
+     * directory of any size is so read with little memory.
+     */
+    public static boolean listSome(Fd directory, List<String> names) {
+        List<DirectoryEntry> entries = new ArrayList<>();
+        boolean more = DirectoryTree.readSome(directory, entries);
+        entries.forEach(entry -> names.add(entry.name()));
+        return more;
+    }
+
     /** Removes a name with everything below it, see {@link DirectoryTree#remove}. */
     @CanIgnoreReturnValue
     public static boolean removeTree(Fd parent, String name) {

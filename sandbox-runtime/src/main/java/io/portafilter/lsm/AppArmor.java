@@ -24,6 +24,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /**
  * AppArmor on this host: which profiles the kernel has, and the one that containers get by default.
@@ -68,7 +70,7 @@ public final class AppArmor {
         if (!isOn()) {
             return new SecurityModules.AppArmor.Off();
         }
-        if (!Files.isReadable(profiles())) {
+        if (!tellsProfiles()) {
             return new SecurityModules.AppArmor.WithoutDefault(
                     "AppArmor is on, but " + profiles() + " cannot be read",
                     "mount securityfs on /sys/kernel/security and restart the server");
@@ -84,6 +86,11 @@ public final class AppArmor {
     private boolean isOn() {
         Path enabled = sys.resolve("module/apparmor/parameters/enabled");
         return Files.exists(enabled) && ProcFile.read(enabled.toString()).startsWith("Y");
+    }
+
+    /** Whether {@link #isLoaded} has an answer. */
+    public boolean tellsProfiles() {
+        return Files.isReadable(profiles());
     }
 
     private Path profiles() {
@@ -103,8 +110,13 @@ public final class AppArmor {
 
     /** Sees to it that the default profile is there: who unloads unknown profiles unloads ours. */
     public void requireDefault() {
-        if (!isLoaded(Labels.DEFAULT_PROFILE)) {
-            loadDefault();
+        if (isLoaded(Labels.DEFAULT_PROFILE)) {
+            return;
+        }
+        synchronized (loading) {
+            if (!isLoaded(Labels.DEFAULT_PROFILE)) { // another may have loaded it meanwhile
+                loadDefault();
+            }
         }
     }
 
@@ -151,13 +163,30 @@ public final class AppArmor {
         }
     }
 
+    /** On a thread of the system: one of the few that carry the others would be gone as long as the parser takes. */
     private static WaitStatus await(int pid) {
+        try {
+            return CompletableFuture.supplyAsync(() -> awaitHere(pid), AppArmor::onItsOwnThread)
+                    .join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : e;
+        }
+    }
+
+    private static void onItsOwnThread(Runnable waiting) {
+        Thread _ = Thread.ofPlatform().daemon().name("apparmor-parser").start(waiting);
+    }
+
+    private static WaitStatus awaitHere(int pid) {
+        WaitStatus end;
         try (Fd process = Kernel.pidfdOpen(pid)) {
             if (Kernel.poll(process, POLLIN, PARSER_LIMIT) == 0) {
                 Kernel.pidfdSendSignal(process, SIGKILL);
             }
+        } finally {
+            end = Kernel.waitid(P_PID, pid, WEXITED).orElseThrow();
         }
-        return Kernel.waitid(P_PID, pid, WEXITED).orElseThrow();
+        return end;
     }
 
     private static String said(Fd output) {

@@ -16,6 +16,7 @@ import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.MountAttributes;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * {@code /sys/fs/cgroup} of a container on a host with cgroup version 1: a tmpfs with a directory for each hierarchy, on
@@ -34,12 +35,14 @@ public final class CgroupTree {
      * @param writable whether it may be changed, as privileged containers may
      * @param rootUid the host's id of the container's root, who owns it
      * @param rootGid likewise its group
+     * @param label the SELinux label of its directories; absent: the policy's
      * @return the mount; the caller closes it
      */
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
-    public static Fd create(List<String> hierarchies, boolean writable, long rootUid, long rootGid) {
-        Fd tree = DetachedMount.tmpfs(ATTRIBUTES, "mode=755", "uid=" + rootUid, "gid=" + rootGid);
+    public static Fd create(
+            List<String> hierarchies, boolean writable, long rootUid, long rootGid, Optional<String> label) {
+        Fd tree = DetachedMount.tmpfs(ATTRIBUTES, label, "mode=755", "uid=" + rootUid, "gid=" + rootGid);
         try {
             for (String hierarchy : hierarchies) {
                 Kernel.mkdirat(tree, hierarchy, DIRECTORY_MODE);

@@ -1,11 +1,10 @@
 package io.portafilter.rootfs;
 
-import static io.portafilter.linux.LinuxConstants.AT_SYMLINK_NOFOLLOW;
 import static io.portafilter.linux.LinuxConstants.O_DIRECTORY;
 import static io.portafilter.linux.LinuxConstants.O_NOFOLLOW;
+import static io.portafilter.linux.LinuxConstants.O_PATH;
 import static io.portafilter.linux.LinuxConstants.O_RDONLY;
 import static io.portafilter.linux.LinuxConstants.RESOLVE_BENEATH;
-import static io.portafilter.linux.LinuxConstants.RESOLVE_NO_SYMLINKS;
 import static io.portafilter.linux.LinuxConstants.RESOLVE_NO_XDEV;
 
 import io.portafilter.linux.Errno;
@@ -13,6 +12,8 @@ import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -94,14 +95,21 @@ final class Relabelling {
             throw new MountRefusal("volume source " + source + " has more than " + MOST_LEVELS
                     + " levels of directories: it is not relabelled");
         }
-        for (String name : Kernel.list(directory)) {
-            try {
-                entry(directory, name, level);
-            } catch (KernelException e) {
-                if (!isLeft(e)) {
-                    throw new MountRefusal(
-                            "volume source " + source + " cannot be relabelled, at \"" + name + "\": " + e.errno(), e);
-                }
+        List<String> names = new ArrayList<>();
+        // a part at a time: a container may have filled its volume with more names than the server has memory for
+        while (Kernel.listSome(directory, names)) {
+            names.forEach(name -> entryIfThere(directory, name, level));
+            names.clear();
+        }
+    }
+
+    private void entryIfThere(Fd directory, String name, int level) {
+        try {
+            entry(directory, name, level);
+        } catch (KernelException e) {
+            if (!isLeft(e)) {
+                throw new MountRefusal(
+                        "volume source " + source + " cannot be relabelled, at \"" + name + "\": " + e.errno(), e);
             }
         }
     }
@@ -115,18 +123,15 @@ final class Relabelling {
                 || e.is(Errno.EOPNOTSUPP);
     }
 
+    /** What is mounted on a name, a file too, is not what is labelled: {@code RESOLVE_NO_XDEV} keeps from it. */
     private void entry(Fd directory, String name, int level) {
-        if (!Kernel.statx(directory, name, AT_SYMLINK_NOFOLLOW).isDirectory()) {
-            Kernel.lsetxattr(directory, name, ATTRIBUTE, value, 0);
-            return;
-        }
-        try (Fd below = Kernel.openat2(
-                directory,
-                name,
-                O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)) {
-            Kernel.setxattr(below, ATTRIBUTE, value, 0);
-            contents(below, level + 1);
+        try (Fd found = Kernel.openat2(directory, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_XDEV)) {
+            Kernel.setxattr(found, ATTRIBUTE, value, 0);
+            if (Kernel.fstat(found).isDirectory()) {
+                try (Fd below = Kernel.openat(found, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
+                    contents(below, level + 1);
+                }
+            }
         }
     }
 }

@@ -94,6 +94,19 @@ public record Labels(Optional<String> appArmor, Optional<String> selinux, Option
     }
 
     /**
+     * Whether a program that has just been started may have this AppArmor label. A profile of the node's may send
+     * programs under another one, at a moment of its own: only a program that no profile confines is not as it was asked.
+     *
+     * @param label as {@link #agreeWithAppArmor} has it; empty: none
+     */
+    public boolean areKeptToBy(String label) {
+        if (appArmor.isEmpty() || appArmor.get().equals(DEFAULT_PROFILE)) {
+            return agreeWithAppArmor(label);
+        }
+        return !label.isEmpty() && !label.equals("unconfined");
+    }
+
+    /**
      * The labels of a container on a host.
      *
      * @throws SecurityRefusal when a profile is asked for that this host cannot give

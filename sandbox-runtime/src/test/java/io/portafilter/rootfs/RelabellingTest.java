@@ -1,5 +1,8 @@
 package io.portafilter.rootfs;
 
+import static io.portafilter.linux.LinuxConstants.MNT_DETACH;
+import static io.portafilter.linux.LinuxConstants.MOVE_MOUNT_F_EMPTY_PATH;
+import static io.portafilter.linux.LinuxConstants.OPEN_TREE_CLONE;
 import static io.portafilter.linux.LinuxConstants.O_NOFOLLOW;
 import static io.portafilter.linux.LinuxConstants.O_PATH;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -13,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +48,12 @@ class RelabellingTest {
                 true, true, Propagation.PRIVATE, false, false, false, false, true, Optional.of(LABEL));
         try (VolumeMount _ = VolumeMount.open(path, options, Optional.empty())) {
             // only the files are looked at
+        }
+    }
+
+    private static void bind(Path from, Path to) {
+        try (Fd mount = Kernel.openTree(Fd.CWD, from.toString(), OPEN_TREE_CLONE)) {
+            Kernel.moveMount(mount, "", Fd.CWD, to.toString(), MOVE_MOUNT_F_EMPTY_PATH);
         }
     }
 
@@ -82,6 +92,41 @@ class RelabellingTest {
         assertThat(labelOf(file)).isEmpty();
         assertThat(labelOf(directory)).isEmpty();
         assertThat(labelOf(volume.resolve("file"))).contains(LABEL + "|");
+    }
+
+    @Test
+    void whatIsMountedInTheTreeKeepsItsLabel() throws IOException {
+        Path file = Files.createFile(directory.resolve("file"));
+        Path below = Files.createDirectories(directory.resolve("below"));
+        Path volume = Files.createDirectories(directory.resolve("volume"));
+        Path onFile = Files.createFile(volume.resolve("file"));
+        Path onDirectory = Files.createDirectories(volume.resolve("directory"));
+        bind(file, onFile);
+        try {
+            bind(below, onDirectory);
+            try {
+                relabel(volume);
+            } finally {
+                Kernel.umount2(onDirectory.toString(), MNT_DETACH);
+            }
+        } finally {
+            Kernel.umount2(onFile.toString(), MNT_DETACH);
+        }
+        assertThat(labelOf(volume)).contains(LABEL + "|");
+        assertThat(labelOf(file)).isEmpty();
+        assertThat(labelOf(below)).isEmpty();
+    }
+
+    @Test
+    void aDirectoryOfMoreNamesThanOneReadingHasIsLabelledWhole() throws IOException {
+        Path volume = Files.createDirectories(directory.resolve("volume"));
+        for (int i = 0; i < 3000; i++) {
+            Files.createFile(volume.resolve("a-name-that-is-rather-long-so-that-few-fit-" + i));
+        }
+        relabel(volume);
+        try (Stream<Path> files = Files.list(volume)) {
+            assertThat(files).allSatisfy(file -> assertThat(labelOf(file)).contains(LABEL + "|"));
+        }
     }
 
     @ParameterizedTest

@@ -175,6 +175,21 @@ class LabelsTest {
     }
 
     @Test
+    void aProfileOfTheNodesMayPassAProgramOnButNotLetItGo() {
+        Labels nodes = new Labels(Optional.of("mine"), Optional.empty(), Optional.empty());
+        for (String label : new String[] {"mine (enforce)", "mine//child (enforce)", "other (complain)"}) {
+            assertThat(nodes.areKeptToBy(label)).as(label).isTrue();
+        }
+        assertThat(nodes.areKeptToBy("unconfined")).isFalse();
+        assertThat(nodes.areKeptToBy("")).isFalse();
+        Labels ours = new Labels(Optional.of(Labels.DEFAULT_PROFILE), Optional.empty(), Optional.empty());
+        assertThat(ours.areKeptToBy("portafilter-default (enforce)")).isTrue();
+        assertThat(ours.areKeptToBy("portafilter-default (complain)")).isFalse();
+        assertThat(ours.areKeptToBy("other (enforce)")).isFalse();
+        assertThat(Labels.NONE.areKeptToBy("other (enforce)")).isTrue();
+    }
+
+    @Test
     void aTextThatWasNotSavedDoesNotStandForNoLabels() {
         for (String text : new String[] {"", "\n\n", "portafilter-default", "\n\n\nx", "\n\n\n\n"}) {
             assertThatThrownBy(() -> Labels.parseSaved(text)).isInstanceOf(IllegalArgumentException.class);
