@@ -193,17 +193,30 @@ record Explanation(
             return new Part(
                     container.name(),
                     facts,
-                    preview.provenance(
-                            made.lines(),
-                            Cause.Origin.KUBELET,
-                            sandbox,
-                            request,
-                            UNKNOWN_IMAGE,
-                            accounts,
-                            List.of(manifestFields)),
+                    preview
+                            .provenance(
+                                    made.lines(),
+                                    Cause.Origin.KUBELET,
+                                    sandbox,
+                                    request,
+                                    UNKNOWN_IMAGE,
+                                    accounts,
+                                    List.of(manifestFields))
+                            .stream()
+                            .map(Search::ofUnknownImage)
+                            .toList(),
                     PlanWarning.of(made.asked(), made.plan(), runtimePaths(config)),
                     made.plan().security().notes(),
                     made.plan().program());
+        }
+
+        private static Provenance.Line ofUnknownImage(Provenance.Line line) {
+            return new Provenance.Line(
+                    line.line(),
+                    line.causes().stream()
+                            .map(cause -> cause.origin() == Cause.Origin.IMAGE ? Cause.UNKNOWN_IMAGE : cause)
+                            .distinct()
+                            .toList());
         }
 
         private PodSandboxConfig sandbox(Pod any) {

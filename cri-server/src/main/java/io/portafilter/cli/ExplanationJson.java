@@ -68,6 +68,8 @@ final class ExplanationJson {
 
     private static Map<String, Object> standards(PodStandards standards) {
         Map<String, Object> json = new LinkedHashMap<>();
+        json.put("version", PodStandards.VERSION);
+        json.put("relaxed", standards.relaxed());
         for (PodStandards.Level level : PodStandards.Level.values()) {
             Map<String, Object> verdict = new LinkedHashMap<>();
             verdict.put("allowed", standards.allows(level));

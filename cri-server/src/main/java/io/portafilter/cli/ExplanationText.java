@@ -131,7 +131,7 @@ final class ExplanationText {
         return line.line().name().equals("mount")
                 && line.causes().stream().allMatch(cause -> switch (cause.origin()) {
                     case RUNTIME, KUBELET -> true;
-                    case REQUEST, IMAGE -> false;
+                    case REQUEST, IMAGE, UNKNOWN -> false;
                 });
     }
 
@@ -190,7 +190,7 @@ final class ExplanationText {
     }
 
     private void standards(PodStandards standards) {
-        text.append("\npod security standards\n");
+        text.append("\npod security standards ").append(PodStandards.VERSION).append('\n');
         for (PodStandards.Level level : PodStandards.Level.values()) {
             List<PodStandards.Violation> against = standards.against(level);
             plain(
@@ -198,6 +198,9 @@ final class ExplanationText {
                     against.isEmpty()
                             ? "allowed"
                             : "refused, for " + against.size() + (against.size() == 1 ? " violation" : " violations"));
+        }
+        for (String relaxed : standards.relaxed()) {
+            plain("relaxed", relaxed);
         }
         for (PodStandards.Violation violation : standards.violations()) {
             List<String> rows = wrapped(

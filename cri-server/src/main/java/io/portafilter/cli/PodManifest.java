@@ -1,6 +1,8 @@
 package io.portafilter.cli;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,7 +27,7 @@ import org.snakeyaml.engine.v2.nodes.Node;
  * listed in {@link Pod#unused()}, or would change what the pod does and is refused. Any other field is an error.
  */
 final class PodManifest {
-    private static final long MAXIMUM_BYTES = 1 << 20;
+    private static final int MAXIMUM_BYTES = 1 << 20;
     private static final long LARGEST_ID = (1L << 31) - 1;
     private static final String NEEDS_A_CLUSTER = "needs an API server, and there is none here";
 
@@ -41,10 +43,18 @@ final class PodManifest {
     /** The file's text. */
     static String text(Path file) throws ManifestException {
         try {
-            if (Files.size(file) > MAXIMUM_BYTES) {
+            byte[] bytes;
+            // the size of a pipe or a device is 0, and a device may have no end
+            try (InputStream in = Files.newInputStream(file)) {
+                bytes = in.readNBytes(MAXIMUM_BYTES + 1);
+            }
+            if (bytes.length > MAXIMUM_BYTES) {
                 throw new ManifestException(file.toString(), List.of(" is larger than " + MAXIMUM_BYTES + " bytes"));
             }
-            return Files.readString(file, StandardCharsets.UTF_8);
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         } catch (IOException e) {
             String why = Files.exists(file) ? " cannot be read: " + e.getMessage() : " does not exist";
             throw new ManifestException(file.toString(), List.of(why));
@@ -80,6 +90,8 @@ final class PodManifest {
             throw new ManifestException(file, List.of(line + ": " + e.getProblem()));
         } catch (YamlEngineException e) {
             throw new ManifestException(file, List.of(" " + e.getMessage()));
+        } catch (StackOverflowError e) {
+            throw new ManifestException(file, List.of(" nests lists or objects too deeply"));
         }
         if (found.size() != 1 || !(found.getFirst() instanceof MappingNode node)) {
             throw new ManifestException(file, List.of(" holds " + found.size() + " documents; one Pod is needed"));

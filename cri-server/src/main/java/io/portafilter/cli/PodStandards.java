@@ -2,6 +2,7 @@ package io.portafilter.cli;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -10,9 +11,14 @@ import java.util.stream.Stream;
  * What the Pod Security Standards say of a pod, as the admission of Kubernetes 1.37 has them: each control that the pod
  * violates, by the field that does. Pure, of the manifest as it is written; init and ephemeral containers count.
  *
+ * @param violations of controls
+ * @param relaxed sentences on what is allowed for the pod's user namespace alone
  * @see <a href="https://kubernetes.io/docs/concepts/security/pod-security-standards/">Pod Security Standards</a>
  */
-record PodStandards(List<Violation> violations) {
+record PodStandards(List<Violation> violations, List<String> relaxed) {
+
+    /** Of the standards. */
+    static final String VERSION = "v1.37";
 
     /** A policy; each has all that those before it ask for. */
     enum Level {
@@ -77,17 +83,19 @@ record PodStandards(List<Violation> violations) {
             "projected",
             "secret");
     private static final String APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/";
+    private static final String ZERO = "[-+]?0[xob]?0*";
     private static final String UNSET = "not set";
 
     PodStandards {
         violations = List.copyOf(violations);
+        relaxed = List.copyOf(relaxed);
     }
 
     /** The verdict on a manifest. */
     static PodStandards of(ManifestTree manifest) {
         return manifest.get("spec")
                 .map(spec -> new Judge(manifest, spec).judged())
-                .orElse(new PodStandards(List.of()));
+                .orElse(new PodStandards(List.of(), List.of()));
     }
 
     /** Whether a namespace that enforces this level would admit the pod. */
@@ -112,6 +120,7 @@ record PodStandards(List<Violation> violations) {
         private final boolean ownUsers;
 
         private final List<Violation> violations = new ArrayList<>();
+        private final List<Violation> relaxed = new ArrayList<>();
 
         Judge(ManifestTree manifest, ManifestTree spec) {
             this.manifest = manifest;
@@ -125,6 +134,7 @@ record PodStandards(List<Violation> violations) {
 
         PodStandards judged() {
             hostNamespaces();
+            hostProcess();
             privileged();
             capabilities();
             volumes();
@@ -136,9 +146,14 @@ record PodStandards(List<Violation> violations) {
             seccomp();
             sysctls();
             privilegeEscalation();
-            nonRoot();
-            nonRootUser();
-            return new PodStandards(violations);
+            nonRootControls();
+            return new PodStandards(
+                    violations,
+                    relaxed.stream()
+                            .map(violation -> violation.level().name().toLowerCase(Locale.ROOT) + ", "
+                                    + violation.control() + ": " + violation.field() + " is " + violation.found()
+                                    + ", which only hostUsers: false allows")
+                            .toList());
         }
 
         private void baseline(String control, ManifestTree field, String wanted) {
@@ -167,6 +182,14 @@ record PodStandards(List<Violation> violations) {
                 spec.get(name)
                         .filter(ManifestTree::isTrue)
                         .ifPresent(field -> baseline("Host Namespaces", field, "false, or leave it out"));
+            }
+        }
+
+        private void hostProcess() {
+            for (ManifestTree context : contexts()) {
+                context.get("windowsOptions", "hostProcess")
+                        .filter(ManifestTree::isTrue)
+                        .ifPresent(field -> baseline("HostProcess", field, "false, or leave it out"));
             }
         }
 
@@ -241,12 +264,17 @@ record PodStandards(List<Violation> violations) {
                     spec.get("hostNetwork").filter(ManifestTree::isTrue).isPresent();
             for (ManifestTree container : containers) {
                 for (ManifestTree port : container.items("ports")) {
-                    Optional<ManifestTree> hostPort =
-                            port.get("hostPort").or(() -> hostNetwork ? port.get("containerPort") : Optional.empty());
-                    hostPort.filter(field -> !field.text().equals("0"))
+                    Optional<ManifestTree> hostPort = port.get("hostPort")
+                            .filter(Judge::isNotZero)
+                            .or(() -> hostNetwork ? port.get("containerPort") : Optional.empty());
+                    hostPort.filter(Judge::isNotZero)
                             .ifPresent(field -> baseline("Host Ports", field, "leave out hostPort"));
                 }
             }
+        }
+
+        private static boolean isNotZero(ManifestTree number) {
+            return !number.text().matches(ZERO);
         }
 
         private void hostsOfProbes() {
@@ -311,6 +339,9 @@ record PodStandards(List<Violation> violations) {
                         .filter(mount -> !mount.text().equals("Default"))
                         .ifPresent(mount -> {
                             if (ownUsers) {
+                                Violation without = new Violation(
+                                        Level.BASELINE, "/proc Mount Type", mount.path(), mount.text(), "Default");
+                                relaxed.add(without);
                                 restricted("/proc Mount Type", mount, "Default, or leave it out");
                             } else {
                                 baseline("/proc Mount Type", mount, "Default, or leave it out");
@@ -367,10 +398,19 @@ record PodStandards(List<Violation> violations) {
             }
         }
 
-        private void nonRoot() {
+        /** In a user namespace of its own these are no violations. */
+        private void nonRootControls() {
+            int before = violations.size();
+            nonRoot();
+            nonRootUser();
             if (ownUsers) {
-                return;
+                List<Violation> allowed = violations.subList(before, violations.size());
+                relaxed.addAll(allowed);
+                allowed.clear();
             }
+        }
+
+        private void nonRoot() {
             for (ManifestTree context : contexts()) {
                 context.get("runAsNonRoot")
                         .filter(field -> !field.isTrue())
@@ -390,12 +430,9 @@ record PodStandards(List<Violation> violations) {
         }
 
         private void nonRootUser() {
-            if (ownUsers) {
-                return;
-            }
             for (ManifestTree context : contexts()) {
                 context.get("runAsUser")
-                        .filter(uid -> uid.text().matches("[-+]?0[xob]?0*"))
+                        .filter(uid -> uid.text().matches(ZERO))
                         .ifPresent(
                                 uid -> restricted("Running as Non-root user", uid, "another number, or leave it out"));
             }

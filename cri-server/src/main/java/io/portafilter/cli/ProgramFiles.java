@@ -9,7 +9,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -31,7 +33,12 @@ final class ProgramFiles {
                     directory.resolve(part.isSandbox() ? "sandbox.elf" : "container-" + part.name() + ".elf"),
                     ElfImage.of(part.program()).bytes());
         }
+        List<Path> written = new ArrayList<>();
+        boolean isDone = false;
         try {
+            if (Files.isSymbolicLink(directory)) {
+                throw new CommandException(ExitStatus.FAILED, directory + " is a link: name the directory itself");
+            }
             if (!Files.isDirectory(directory)) {
                 Files.createDirectories(directory, OWNER_ONLY);
             }
@@ -41,16 +48,31 @@ final class ProgramFiles {
                 }
             }
             for (Map.Entry<Path, byte[]> file : files.entrySet()) {
-                write(file.getKey(), file.getValue());
+                write(file.getKey(), file.getValue(), written);
             }
+            isDone = true;
         } catch (IOException e) {
             throw new CommandException(ExitStatus.FAILED, "the programs cannot be written to " + directory + ": " + e);
+        } finally {
+            if (!isDone) {
+                written.forEach(ProgramFiles::remove);
+            }
         }
     }
 
-    private static void write(Path file, byte[] bytes) throws CommandException, IOException {
+    /** Half a program is none; that it could not be written is what is told. */
+    private static void remove(Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException ignored) {
+            // the first failure counts
+        }
+    }
+
+    private static void write(Path file, byte[] bytes, List<Path> written) throws CommandException, IOException {
         try (var channel = Files.newByteChannel(
                 file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OWNER_ONLY)) {
+            written.add(file);
             var buffer = java.nio.ByteBuffer.wrap(bytes);
             while (buffer.hasRemaining()) {
                 int _ = channel.write(buffer);

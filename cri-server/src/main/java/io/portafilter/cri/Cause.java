@@ -21,11 +21,19 @@ public record Cause(Origin origin, List<String> fields, boolean asDefault, Strin
         /** The image's configuration and account files. */
         IMAGE,
         /** The runtime, where nobody says anything. */
-        RUNTIME
+        RUNTIME,
+        /** Not found out: so much is asked for that not all of it was tried. */
+        UNKNOWN
     }
 
     /** The runtime's own choice. */
     public static final Cause RUNTIME = new Cause(Origin.RUNTIME, List.of(), false, "");
+
+    /** What was not searched for to the end. */
+    public static final Cause UNKNOWN = new Cause(Origin.UNKNOWN, List.of(), false, "");
+
+    /** An image that nobody has looked at. */
+    public static final Cause UNKNOWN_IMAGE = new Cause(Origin.IMAGE, List.of(), false, "not known here");
 
     public Cause {
         fields = List.copyOf(fields);
@@ -39,8 +47,9 @@ public record Cause(Origin origin, List<String> fields, boolean asDefault, Strin
             case REQUEST -> named + how;
             case KUBELET ->
                 "default: kubelet (" + named.replaceAll("(sandbox: )?linux\\.\\w+\\.(namespace_options\\.)?", "") + ")";
-            case IMAGE -> "image " + named + (asDefault ? "" : how);
+            case IMAGE -> "image" + (named.isEmpty() ? "" : " " + named) + (asDefault ? "" : how);
             case RUNTIME -> "default: runtime" + how;
+            case UNKNOWN -> "causes not searched further";
         };
     }
 }

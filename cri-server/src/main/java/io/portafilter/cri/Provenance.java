@@ -56,6 +56,67 @@ public final class Provenance {
 
         /** The plans with other values of one field, as far as they are not refused. */
         List<Map<Key, PlanLine>> otherwise(String field);
+
+        /** The same without what keeps other values of its fields from being asked for; most have none of that. */
+        default List<Layer> relaxed() {
+            return List.of();
+        }
+    }
+
+    /** How many plans are made, each of which takes the time of a request. */
+    private static final int MOST_PLANS = 2000;
+
+    /** A layer that is asked once for each thing, and for no more than so many of them. */
+    private final class Asked implements Layer {
+        private final Layer layer;
+        private final List<String> fields;
+        private final Map<Set<String>, Optional<Map<Key, PlanLine>>> without = new HashMap<>();
+        private final Map<String, List<Map<Key, PlanLine>>> otherwise = new HashMap<>();
+
+        Asked(Layer layer) {
+            this.layer = layer;
+            this.fields = layer.fields();
+        }
+
+        @Override
+        public Cause.Origin origin() {
+            return layer.origin();
+        }
+
+        @Override
+        public List<String> fields() {
+            return fields;
+        }
+
+        @Override
+        public Optional<Map<Key, PlanLine>> without(Set<String> left) {
+            return without.computeIfAbsent(left, _ -> mayAsk(1) ? layer.without(left) : Optional.empty());
+        }
+
+        @Override
+        public List<Map<Key, PlanLine>> otherwise(String field) {
+            return otherwise.computeIfAbsent(field, _ -> {
+                List<Map<Key, PlanLine>> plans = mayAsk(1) ? layer.otherwise(field) : List.of();
+                made += plans.size();
+                return plans;
+            });
+        }
+
+        @Override
+        public List<Layer> relaxed() {
+            return layer.relaxed().stream()
+                    .map(other -> (Layer) new Asked(other))
+                    .toList();
+        }
+
+        private boolean mayAsk(int plans) {
+            if (made >= mostPlans) {
+                exhausted = true;
+            } else {
+                made += plans;
+            }
+            return !exhausted;
+        }
     }
 
     private static final int FEW = 3;
@@ -63,8 +124,13 @@ public final class Provenance {
     private final Map<Key, PlanLine> base;
     private final Map<Key, List<Cause>> causes = new HashMap<>();
 
-    private Provenance(Map<Key, PlanLine> base) {
+    private final int mostPlans;
+    private int made;
+    private boolean exhausted;
+
+    private Provenance(Map<Key, PlanLine> base, int mostPlans) {
         this.base = base;
+        this.mostPlans = mostPlans;
     }
 
     /** The lines of a plan by their keys, in order; of two with one key the later one holds. */
@@ -81,8 +147,13 @@ public final class Provenance {
      * @param base the same plan as the layers make it, for comparing
      */
     public static List<Line> of(List<PlanLine> lines, Map<Key, PlanLine> base, List<Layer> layers) {
-        Provenance found = new Provenance(base);
-        layers.forEach(found::ask);
+        return of(lines, base, layers, MOST_PLANS);
+    }
+
+    /** The same, of no more than so many plans. */
+    static List<Line> of(List<PlanLine> lines, Map<Key, PlanLine> base, List<Layer> layers, int mostPlans) {
+        Provenance found = new Provenance(base, mostPlans);
+        layers.forEach(layer -> found.ask(found.new Asked(layer)));
         return lines.stream().map(line -> new Line(line, found.causes(line))).toList();
     }
 
@@ -92,7 +163,7 @@ public final class Provenance {
             // Links in the image lead a volume that it declares to another place than it says.
             return List.of(new Cause(Cause.Origin.IMAGE, List.of("config.Volumes"), false, ""));
         }
-        return causes.getOrDefault(key, List.of(ofRuntime(line)));
+        return causes.getOrDefault(key, List.of(exhausted ? Cause.UNKNOWN : ofRuntime(line)));
     }
 
     private static Cause ofRuntime(PlanLine line) {
@@ -128,7 +199,24 @@ public final class Provenance {
             }
         }
         together(layer, minus(open, found.keySet()), found);
+        layer.relaxed().forEach(other -> relaxed(other, minus(open, found.keySet()), found));
         found.forEach((key, byField) -> causes.put(key, List.copyOf(byField.values())));
+    }
+
+    /** Defaults that other values of a field show only where something else is not asked for, too. */
+    private void relaxed(Layer layer, Set<Key> open, Map<Key, Map<String, Cause>> found) {
+        Optional<Map<Key, PlanLine>> reference = layer.without(Set.of());
+        if (reference.isEmpty()) {
+            return;
+        }
+        Set<Key> same = open.stream()
+                .filter(key -> !differs(key, reference.get()))
+                .collect(Collectors.toCollection(LinkedHashSet::new));
+        for (String field : layer.fields()) {
+            for (Map<Key, PlanLine> other : layer.otherwise(field)) {
+                compare(layer, onlyIn(same, other), field, other, true, found);
+            }
+        }
     }
 
     /** Where an item of a list was found already, what lies in it says no more. */
@@ -199,9 +287,8 @@ public final class Provenance {
 
     /** What only several fields do: of all that can be left out, a smallest number that makes the difference. */
     private void together(Layer layer, Set<Key> open, Map<Key, Map<String, Cause>> found) {
-        Map<Set<String>, Optional<Map<Key, PlanLine>>> made = new HashMap<>();
         Function<Collection<String>, Optional<Map<Key, PlanLine>>> without =
-                fields -> made.computeIfAbsent(Set.copyOf(fields), layer::without);
+                fields -> layer.without(Set.copyOf(fields));
         Set<String> all = new LinkedHashSet<>();
         for (boolean isNeeded : List.of(false, true)) {
             for (String field : layer.fields()) {
@@ -221,10 +308,27 @@ public final class Provenance {
             if (nothing.isPresent() && makesTheDifference.test(all)) {
                 List<String> rest = inOrder(
                         layer, narrowed(fewest(List.copyOf(all), makesTheDifference), layer, makesTheDifference));
-                Cause cause = new Cause(layer.origin(), rest, false, "");
-                found.computeIfAbsent(key, _ -> new LinkedHashMap<>()).put(cause.text(), cause);
+                Cause cause = new Cause(layer.origin(), saying(rest, without, makesTheDifference), false, "");
+                if (!exhausted) {
+                    found.computeIfAbsent(key, _ -> new LinkedHashMap<>()).put(cause.text(), cause);
+                }
             }
         }
+    }
+
+    /** Those without which the difference is not made; some only are there since without them the rest is refused. */
+    private static List<String> saying(
+            List<String> fields,
+            Function<Collection<String>, Optional<Map<Key, PlanLine>>> without,
+            Predicate<Collection<String>> makesTheDifference) {
+        List<String> saying = fields.stream()
+                .filter(field -> {
+                    Set<String> others = new LinkedHashSet<>(fields);
+                    others.remove(field);
+                    return without.apply(others).isPresent() && !makesTheDifference.test(others);
+                })
+                .toList();
+        return saying.isEmpty() ? fields : saying;
     }
 
     /** Leaves out halves, then quarters, and so on, as long as what remains still makes the difference. */
@@ -252,11 +356,12 @@ public final class Provenance {
     /** Names what lies in an object in the place of the object. */
     private static List<String> narrowed(
             List<String> fields, Layer layer, Predicate<Collection<String>> makesTheDifference) {
+        List<String> all = layer.fields();
         for (String field : fields) {
-            List<String> inside = layer.fields().stream()
-                    .filter(inner -> isIn(inner, field))
-                    .filter(inner ->
-                            layer.fields().stream().noneMatch(other -> isIn(inner, other) && isIn(other, field)))
+            List<String> within =
+                    all.stream().filter(inner -> isIn(inner, field)).toList();
+            List<String> inside = within.stream()
+                    .filter(inner -> within.stream().noneMatch(other -> isIn(inner, other)))
                     .toList();
             List<String> narrower = new ArrayList<>();
             fields.forEach(other -> narrower.addAll(other.equals(field) ? inside : List.of(other)));

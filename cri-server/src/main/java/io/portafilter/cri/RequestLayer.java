@@ -35,6 +35,7 @@ final class RequestLayer implements Provenance.Layer {
     private static final int IDS_OF_A_POD = 65536;
     private static final int SOME_HOST_ID = 1 << 30;
     private static final String NAMESPACES = "linux.security_context.namespace_options";
+    private static final String PRIVILEGED = "linux.security_context.privileged";
     private static final List<String> CONTAINER_PARTS =
             List.of("linux.security_context", "linux.resources", "mounts", "devices", "CDI_devices", "working_dir");
     private static final List<String> SANDBOX_PARTS = List.of("hostname", "linux.sysctls", "linux.security_context");
@@ -62,15 +63,26 @@ final class RequestLayer implements Provenance.Layer {
     private final PodSandboxConfig pod;
     private final ContainerConfig container;
     private final Plans plans;
+    private final String within;
     private final Map<String, List<Step>> fields = new LinkedHashMap<>();
 
     RequestLayer(Cause.Origin origin, PodSandboxConfig pod, ContainerConfig container, Plans plans) {
+        this(origin, pod, container, plans, "");
+    }
+
+    /** {@code within} is the only part whose fields count, or empty. */
+    private RequestLayer(
+            Cause.Origin origin, PodSandboxConfig pod, ContainerConfig container, Plans plans, String within) {
         this.origin = origin;
         this.pod = pod;
         this.container = container;
         this.plans = plans;
+        this.within = within;
         walk("", "", container, List.of(), CONTAINER_PARTS);
         walk(OF_SANDBOX, "", pod, List.of(), SANDBOX_PARTS);
+        if (!within.isEmpty()) {
+            fields.keySet().removeIf(field -> !isIn(field, within));
+        }
     }
 
     @Override
@@ -189,6 +201,44 @@ final class RequestLayer implements Provenance.Layer {
                     .ifPresent(found::add);
         }
         return found;
+    }
+
+    /** Beside a user namespace the host's namespaces are refused, and a privileged container in another pod sandbox. */
+    @Override
+    public List<Provenance.Layer> relaxed() {
+        List<Provenance.Layer> relaxed = new ArrayList<>();
+        if (!within.isEmpty()) {
+            return relaxed;
+        }
+        if (pod.getLinux().getSecurityContext().getNamespaceOptions().hasUsernsOptions()) {
+            PodSandboxConfig.Builder otherPod = pod.toBuilder();
+            otherPod.getLinuxBuilder()
+                    .getSecurityContextBuilder()
+                    .getNamespaceOptionsBuilder()
+                    .clearUsernsOptions();
+            ContainerConfig.Builder other = container.toBuilder();
+            other.getLinuxBuilder()
+                    .getSecurityContextBuilder()
+                    .getNamespaceOptionsBuilder()
+                    .clearUsernsOptions();
+            other.getMountsBuilderList()
+                    .forEach(mount -> mount.clearUidMappings().clearGidMappings());
+            relaxed.add(new RequestLayer(origin, otherPod.build(), other.build(), plans, NAMESPACES));
+        }
+        if (!pod.getLinux().getSecurityContext().getPrivileged()) {
+            PodSandboxConfig.Builder otherPod = pod.toBuilder();
+            otherPod.getLinuxBuilder().getSecurityContextBuilder().setPrivileged(true);
+            // the other lines of a privileged container are not what this field's default explains
+            Plans ofOneLine = (anyPod, any) -> plans.apply(anyPod, any).map(RequestLayer::thatItIsPrivileged);
+            relaxed.add(new RequestLayer(origin, otherPod.build(), container, ofOneLine, PRIVILEGED));
+        }
+        return relaxed;
+    }
+
+    private static Map<Provenance.Key, PlanLine> thatItIsPrivileged(Map<Provenance.Key, PlanLine> plan) {
+        Map<Provenance.Key, PlanLine> one = new LinkedHashMap<>(plan);
+        one.keySet().removeIf(key -> !key.name().equals("privileged"));
+        return one;
     }
 
     private static List<Object> others(Message message, List<Step> steps) {

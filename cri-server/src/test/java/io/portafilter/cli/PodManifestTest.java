@@ -1,6 +1,7 @@
 package io.portafilter.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.nio.file.Path;
@@ -61,6 +62,20 @@ class PodManifestTest {
                             .unused())
                     .isEmpty();
         }
+    }
+
+    @Test
+    void whatNestsTooDeeplyIsASentence() {
+        assertThatThrownBy(() -> PodManifest.document("pod.yaml", "[".repeat(1 << 20)))
+                .isInstanceOf(ManifestException.class)
+                .hasMessageContaining("pod.yaml");
+    }
+
+    @Test
+    void aDeviceWithoutEndIsTooLarge() {
+        assertThatThrownBy(() -> PodManifest.text(Path.of("/dev/zero")))
+                .isInstanceOf(ManifestException.class)
+                .hasMessageContaining("is larger than 1048576 bytes");
     }
 
     @Test

@@ -76,6 +76,29 @@ class PodStandardsTest {
     }
 
     @Test
+    void hostProcesses() throws ManifestException {
+        assertBaseline(
+                judged("securityContext: {windowsOptions: {hostProcess: true}}", ""),
+                "HostProcess",
+                "spec.securityContext.windowsOptions.hostProcess");
+        assertBaseline(
+                judged("", "securityContext: {windowsOptions: {hostProcess: true}}"),
+                "HostProcess",
+                "spec.containers[0].securityContext.windowsOptions.hostProcess");
+    }
+
+    @Test
+    void whatOnlyTheUserNamespaceAllowsIsSaid() throws ManifestException {
+        assertThat(judged("hostUsers: false", "securityContext: {runAsUser: 0, procMount: Unmasked}")
+                        .relaxed())
+                .anyMatch(line -> line.startsWith("restricted, Running as Non-root user: "))
+                .anyMatch(line -> line.startsWith("restricted, Running as Non-root: "))
+                .anyMatch(line -> line.startsWith("baseline, /proc Mount Type: "));
+        assertThat(restricted("hostUsers: false", "").relaxed()).isEmpty();
+        assertThat(judged("", "").relaxed()).isEmpty();
+    }
+
+    @Test
     void privilegedContainers() throws ManifestException {
         assertBaseline(
                 judged("", "securityContext: {privileged: true}"),
@@ -141,6 +164,10 @@ class PodStandardsTest {
         assertAllowed(restricted("", "ports: [{containerPort: 80, hostPort: 0}]"));
         assertBaseline(
                 restricted("hostNetwork: true", "ports: [{containerPort: 80}]"),
+                "Host Ports",
+                "spec.containers[0].ports[0].containerPort");
+        assertBaseline(
+                restricted("hostNetwork: true", "ports: [{containerPort: 80, hostPort: 0}]"),
                 "Host Ports",
                 "spec.containers[0].ports[0].containerPort");
     }

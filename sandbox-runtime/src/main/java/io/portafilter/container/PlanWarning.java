@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Where a plan does not do what whoever asked for it may think. Pure; nothing is refused for it.
@@ -26,9 +27,9 @@ public record PlanWarning(String name, String subject, String sentence) {
             Capability.CAP_SYS_RAWIO,
             Capability.CAP_DAC_READ_SEARCH);
 
-    /** Directories of which a part is the whole host. */
-    private static final List<Path> OF_HOST = List.of(
-            Path.of("/etc"), Path.of("/root"), Path.of("/boot"), Path.of("/dev"), Path.of("/proc"), Path.of("/sys"));
+    /** Directories of which each part decides what the host runs. */
+    private static final Pattern OF_HOST =
+            Pattern.compile("/(etc|root|boot|dev|proc|sys|usr|lib[^/]*|bin|sbin|var/lib/kubelet)(/.*)?");
 
     /** Those of a container; {@code runtimePaths} are the runtime's own: its socket, its records. */
     public static List<PlanWarning> of(ContainerRequest asked, ContainerPlan plan, List<Path> runtimePaths) {
@@ -105,9 +106,17 @@ public record PlanWarning(String name, String subject, String sentence) {
                     && !security.privileged()) {
                 add(
                         "effective",
-                        "NET_RAW, of the default set, forges packets in the pod's network; ping works without: drop it,"
-                                + " or ALL");
+                        "NET_RAW, of the default set, forges packets in the "
+                                + (asked.hostNetwork() ? "host's" : "pod's") + " network; "
+                                + (pingsWithout()
+                                        ? "ping works without: drop it, or ALL"
+                                        : "drop it, or ALL, unless it pings"));
             }
+        }
+
+        /** The groups that may ping are set in a network of the pod's own whose user namespace has all groups. */
+        private boolean pingsWithout() {
+            return !asked.hostNetwork() && onHost();
         }
 
         private static CapabilitySet named(List<String> names) {
@@ -213,7 +222,7 @@ public record PlanWarning(String name, String subject, String sentence) {
                 return Optional.of(
                         "the socket and records of the container runtime lie there: that is root on the host");
             }
-            if (!readOnly && OF_HOST.contains(path)) {
+            if (!readOnly && OF_HOST.matcher(path.toString()).matches()) {
                 return Optional.of("who writes to the host's " + path + " is root on it");
             }
             return Optional.empty();
