@@ -11,6 +11,7 @@ import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
+import io.portafilter.linux.KernelText;
 import io.portafilter.linux.Pipe;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.SocketPair;
@@ -135,7 +136,7 @@ final class PreparedLaunch implements AutoCloseable {
 
     static void saveText(Path path, String text) {
         try (Fd file = newFile(path)) {
-            Kernel.writeText(file, text);
+            Kernel.writeFully(file, KernelText.bytes(text));
         }
     }
 

@@ -13,20 +13,28 @@ import java.nio.charset.StandardCharsets;
 public final class KernelText {
 
     private static final int ESCAPE = 0xdc00;
+    private static final int SHOWN_CHARACTERS = 128;
 
     private KernelText() {}
 
     /** The text's bytes without a terminator. Throws IllegalArgumentException for text that holds a NUL. */
     public static byte[] encode(String text) {
-        boolean surrogates = false;
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (c == 0) {
-                throw new IllegalArgumentException("the text holds a NUL character: \"" + printable(text) + "\"");
-            }
-            surrogates |= Character.isSurrogate(c);
+        if (text.indexOf(0) >= 0) {
+            throw new IllegalArgumentException("the text holds a NUL character: \"" + beginning(text) + "\"");
         }
+        return bytes(text);
+    }
+
+    /** The bytes of which {@link #decode} made the text, NULs among them: what a file holds, whoever wrote it. */
+    public static byte[] bytes(String text) {
+        boolean surrogates = text.chars().anyMatch(c -> Character.isSurrogate((char) c));
         return surrogates ? encodeSurrogates(text) : text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String beginning(String text) {
+        return text.length() <= SHOWN_CHARACTERS
+                ? printable(text)
+                : printable(text.substring(0, SHOWN_CHARACTERS)) + "...";
     }
 
     private static byte[] encodeSurrogates(String text) {
@@ -37,7 +45,7 @@ public final class KernelText {
             if (codePoint >= ESCAPE + 0x80 && codePoint <= ESCAPE + 0xff) {
                 bytes.write(codePoint - ESCAPE);
             } else if (codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE) {
-                throw new IllegalArgumentException("the text holds an unpaired surrogate: \"" + printable(text) + "\"");
+                throw new IllegalArgumentException("the text holds an unpaired surrogate: \"" + beginning(text) + "\"");
             } else {
                 bytes.writeBytes(Character.toString(codePoint).getBytes(StandardCharsets.UTF_8));
             }
