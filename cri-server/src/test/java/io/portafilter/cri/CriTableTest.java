@@ -5,18 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.protobuf.Descriptors.Descriptor;
 import com.google.protobuf.Descriptors.EnumDescriptor;
 import com.google.protobuf.Descriptors.FileDescriptor;
+import io.portafilter.cri.DocumentedTable.Row;
 import io.portafilter.cri.v1.CriV1;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.reflect.Method;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -27,10 +22,7 @@ import org.junit.jupiter.api.Test;
  * each what becomes of it and by which test that is shown.
  */
 class CriTableTest {
-    private static final Path TREE =
-            Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
-    private static final Path TABLE = TREE.resolve("docs/cri.md");
-    private static final Pattern ROW = Pattern.compile("\\| `([\\w.]+)` \\|(.*)\\|(.*)\\|");
+    private static final DocumentedTable TABLE = DocumentedTable.of("cri.md");
     private static final Pattern TEST_CLASS = Pattern.compile("`(\\w+)`");
     private static final String REFUSED = "refused: UNIMPLEMENTED";
 
@@ -38,30 +30,8 @@ class CriTableTest {
     private static final Pattern VAGUE = Pattern.compile(
             "(?i)not (yet )?(used|supported|implemented)|todo|tbd|ignored(?!: (deprecated|Windows|kubelet-only))");
 
-    private record Row(String key, String what, String tests) {
-        String owner() {
-            return key.substring(0, key.lastIndexOf('.'));
-        }
-
-        String name() {
-            return key.substring(key.lastIndexOf('.') + 1);
-        }
-    }
-
     private static List<Row> rows() {
-        try (Stream<String> lines = Files.lines(TABLE)) {
-            return lines.filter(line -> line.startsWith("| `"))
-                    .map(CriTableTest::row)
-                    .toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static Row row(String line) {
-        Matcher cells = ROW.matcher(line);
-        assertThat(cells.matches()).as("three columns: " + line).isTrue();
-        return new Row(cells.group(1), cells.group(2).strip(), cells.group(3).strip());
+        return TABLE.rows();
     }
 
     private static List<String> protocol() {
@@ -91,16 +61,9 @@ class CriTableTest {
     }
 
     private static Set<String> testClasses() {
-        try (Stream<Path> files = Files.find(
-                TREE,
-                20,
-                (path, _) -> path.toString().contains("/src/test/java/")
-                        && path.toString().endsWith("Test.java"))) {
-            return files.map(path -> String.valueOf(path.getFileName()).replace(".java", ""))
-                    .collect(Collectors.toCollection(TreeSet::new));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return DocumentedTable.testSources().stream()
+                .map(DocumentedTable::className)
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     @Test
@@ -144,11 +107,12 @@ class CriTableTest {
                 .map(Method::getName)
                 .collect(Collectors.toSet());
         assertThat(rows())
-                .filteredOn(row -> row.owner().endsWith("Service"))
+                .filteredOn(row ->
+                        row.key().substring(0, row.key().lastIndexOf('.')).endsWith("Service"))
                 .hasSize(43)
                 .allSatisfy(row -> {
-                    String method = Character.toLowerCase(row.name().charAt(0))
-                            + row.name().substring(1);
+                    String name = row.key().substring(row.key().lastIndexOf('.') + 1);
+                    String method = Character.toLowerCase(name.charAt(0)) + name.substring(1);
                     assertThat(offered.contains(method))
                             .as(row.key() + " is offered; the table says: " + row.what())
                             .isEqualTo(!row.what().startsWith(REFUSED));

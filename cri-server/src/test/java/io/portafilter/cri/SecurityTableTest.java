@@ -22,10 +22,8 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.regex.MatchResult;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -36,10 +34,7 @@ import org.junit.jupiter.api.Test;
  * becomes of it, and tests that exist, one of them against a live server.
  */
 class SecurityTableTest {
-    private static final Path TREE =
-            Objects.requireNonNull(Path.of("").toAbsolutePath().getParent());
-    private static final Path TABLE = TREE.resolve("docs/security.md");
-    private static final Pattern ROW = Pattern.compile("\\| `([\\w.]+)` \\|(.*)\\|(.*)\\|");
+    private static final DocumentedTable TABLE = DocumentedTable.of("security.md");
     private static final Pattern TEST = Pattern.compile("`(\\w+)\\.(\\w+)`");
 
     /** What the tests' runner runs: a method of that name that nobody calls proves nothing. */
@@ -82,7 +77,7 @@ class SecurityTableTest {
     /** The source of a test class. */
     private record Source(Path file, List<NamedTest> tests) {
         static Source of(Path file) {
-            String type = String.valueOf(file.getFileName()).replace(".java", "");
+            String type = DocumentedTable.className(file);
             try {
                 return new Source(
                         file,
@@ -96,30 +91,20 @@ class SecurityTableTest {
         }
 
         boolean isLive() {
-            return file.startsWith(TREE.resolve("e2e"));
+            return file.startsWith(DocumentedTable.TREE.resolve("e2e"));
         }
     }
 
     private static List<Row> rows() {
-        try (Stream<String> lines = Files.lines(TABLE)) {
-            return lines.filter(line -> line.startsWith("| `"))
-                    .map(SecurityTableTest::row)
-                    .toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static Row row(String line) {
-        Matcher cells = ROW.matcher(line);
-        assertThat(cells.matches()).as("three columns: " + line).isTrue();
-        return new Row(
-                cells.group(1),
-                cells.group(2).strip(),
-                TEST.matcher(cells.group(3))
-                        .results()
-                        .map(SecurityTableTest::test)
-                        .toList());
+        return TABLE.rows().stream()
+                .map(row -> new Row(
+                        row.key(),
+                        row.what(),
+                        TEST.matcher(row.tests())
+                                .results()
+                                .map(SecurityTableTest::test)
+                                .toList()))
+                .toList();
     }
 
     private static NamedTest test(MatchResult named) {
@@ -138,15 +123,7 @@ class SecurityTableTest {
     }
 
     private static List<Source> sources() {
-        try (Stream<Path> files = Files.find(
-                TREE,
-                20,
-                (path, _) -> path.toString().contains("/src/test/java/")
-                        && path.toString().endsWith("Test.java"))) {
-            return files.map(Source::of).toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return DocumentedTable.testSources().stream().map(Source::of).toList();
     }
 
     @Test
@@ -175,7 +152,7 @@ class SecurityTableTest {
     void everyTestThatTheThreatModelNamesExists() throws IOException {
         Set<NamedTest> known =
                 sources().stream().flatMap(source -> source.tests().stream()).collect(Collectors.toSet());
-        List<NamedTest> named = TEST.matcher(Files.readString(TREE.resolve("docs/threat-model.md")))
+        List<NamedTest> named = TEST.matcher(Files.readString(DocumentedTable.TREE.resolve("docs/threat-model.md")))
                 .results()
                 .map(SecurityTableTest::test)
                 .toList();
