@@ -152,9 +152,10 @@ final class PeerCases {
                 pod("processes of the pod", p -> p.pid(NamespaceMode.POD), c -> {}),
                 pod("processes of the host", p -> p.pid(NamespaceMode.NODE), c -> {}),
                 new PeerCase("processes of another container", PeerSite::startTarget),
-                pod("network of the host", PeerCases::hostNetwork, c -> {}),
+                pod("network of the host", PeerCases::hostNetwork, c -> {}).takingTurns(),
                 pod("IPC of the host", PodFixture::hostIpc, c -> {}),
-                pod("everything of the host", p -> hostNetwork(p).hostIpc().pid(NamespaceMode.NODE), c -> {}),
+                pod("everything of the host", p -> hostNetwork(p).hostIpc().pid(NamespaceMode.NODE), c -> {})
+                        .takingTurns(),
                 // identity
                 container("a user", c -> c.runAsUser(1000)),
                 container("a user and a group", c -> c.runAsUser(1000).runAsGroup(2001)),
@@ -197,9 +198,10 @@ final class PeerCases {
                         PodFixture::privileged,
                         c -> c.privileged().runAsUser(1000)),
                 pod(
-                        "privileged with everything of the host",
-                        p -> hostNetwork(p).privileged().hostIpc().pid(NamespaceMode.NODE),
-                        ContainerFixture::privileged),
+                                "privileged with everything of the host",
+                                p -> hostNetwork(p).privileged().hostIpc().pid(NamespaceMode.NODE),
+                                ContainerFixture::privileged)
+                        .takingTurns(),
                 container("filter of the runtime", c -> c.seccomp(ProfileType.RuntimeDefault)),
                 container(
                         "filter of the runtime, more capabilities",

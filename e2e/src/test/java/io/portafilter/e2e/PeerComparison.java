@@ -14,6 +14,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.BiFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -66,8 +71,22 @@ record PeerComparison(Containerd containerd, PeerSite ours, PeerSite peers, Path
         }
     }
 
-    /** Fails with every difference that is not an {@link ExpectedDifference}. */
-    void compare(PeerCase asked, PeerObservation mine, PeerObservation other) {
+    /**
+     * Observes a case at both, at once unless they take turns, for most of the time is waiting for processes; fails with
+     * every difference that is not an {@link ExpectedDifference}.
+     */
+    void compare(PeerCase asked, BiFunction<PeerCase, PeerSite, PeerObservation> observe)
+            throws ExecutionException, InterruptedException {
+        try (ExecutorService both = asked.takesTurns()
+                ? Executors.newSingleThreadExecutor()
+                : Executors.newVirtualThreadPerTaskExecutor()) {
+            Future<PeerObservation> mine = both.submit(() -> observe.apply(asked, ours));
+            Future<PeerObservation> other = both.submit(() -> observe.apply(asked, peers));
+            compare(asked, mine.get(), other.get());
+        }
+    }
+
+    private void compare(PeerCase asked, PeerObservation mine, PeerObservation other) {
         List<PeerDifference> unexpected = new ArrayList<>();
         for (PeerDifference found : PeerObservation.differences(asked, mine, other)) {
             ExpectedDifference.ALL.stream()

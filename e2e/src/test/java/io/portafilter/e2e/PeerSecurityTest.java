@@ -2,10 +2,6 @@ package io.portafilter.e2e;
 
 import java.io.IOException;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -40,16 +36,7 @@ final class PeerSecurityTest {
     Stream<DynamicTest> becomesWhatItBecomesAtContainerd() {
         PeerComparison comparison = started.orElseThrow();
         return PeerSecurityCases.all(comparison.volumes()).stream()
-                .map(asked -> DynamicTest.dynamicTest(asked.name(), () -> compare(comparison, asked)));
-    }
-
-    /** Both at once: most of the time is waiting for processes. */
-    private static void compare(PeerComparison comparison, PeerCase asked)
-            throws ExecutionException, InterruptedException {
-        try (ExecutorService both = Executors.newVirtualThreadPerTaskExecutor()) {
-            Future<PeerObservation> other = both.submit(() -> PeerObservation.ofExec(asked, comparison.peers()));
-            Future<PeerObservation> mine = both.submit(() -> PeerObservation.ofExec(asked, comparison.ours()));
-            comparison.compare(asked, mine.get(), other.get());
-        }
+                .map(asked -> DynamicTest.dynamicTest(
+                        asked.name(), () -> comparison.compare(asked, PeerObservation::ofExec)));
     }
 }
