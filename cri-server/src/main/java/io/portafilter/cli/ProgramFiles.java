@@ -34,38 +34,41 @@ final class ProgramFiles {
                     ElfImage.of(part.program()).bytes());
         }
         List<Path> written = new ArrayList<>();
-        boolean isDone = false;
         try {
-            if (Files.isSymbolicLink(directory)) {
-                throw new CommandException(ExitStatus.FAILED, directory + " is a link: name the directory itself");
-            }
-            if (!Files.isDirectory(directory)) {
-                Files.createDirectories(directory, OWNER_ONLY);
-            }
-            for (Path file : files.keySet()) {
-                if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
-                    throw isThere(file);
-                }
-            }
-            for (Map.Entry<Path, byte[]> file : files.entrySet()) {
-                write(file.getKey(), file.getValue(), written);
-            }
-            isDone = true;
-        } catch (IOException e) {
-            throw new CommandException(ExitStatus.FAILED, "the programs cannot be written to " + directory + ": " + e);
-        } finally {
-            if (!isDone) {
-                written.forEach(ProgramFiles::remove);
-            }
+            writeAll(directory, files, written);
+        } catch (IOException | CommandException e) {
+            // half of them are none
+            written.forEach(file -> remove(file, e));
+            throw e instanceof CommandException told
+                    ? told
+                    : new CommandException(
+                            ExitStatus.FAILED, "the programs cannot be written to " + directory + ": " + e);
         }
     }
 
-    /** Half a program is none; that it could not be written is what is told. */
-    private static void remove(Path file) {
+    private static void writeAll(Path directory, Map<Path, byte[]> files, List<Path> written)
+            throws CommandException, IOException {
+        if (Files.isSymbolicLink(directory)) {
+            throw new CommandException(ExitStatus.FAILED, directory + " is a link: name the directory itself");
+        }
+        if (!Files.isDirectory(directory)) {
+            Files.createDirectories(directory, OWNER_ONLY);
+        }
+        for (Path file : files.keySet()) {
+            if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+                throw isThere(file);
+            }
+        }
+        for (Map.Entry<Path, byte[]> file : files.entrySet()) {
+            write(file.getKey(), file.getValue(), written);
+        }
+    }
+
+    private static void remove(Path file, Exception cause) {
         try {
             Files.deleteIfExists(file);
-        } catch (IOException ignored) {
-            // the first failure counts
+        } catch (IOException e) {
+            cause.addSuppressed(e);
         }
     }
 

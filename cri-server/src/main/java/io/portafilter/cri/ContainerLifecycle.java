@@ -15,7 +15,6 @@ import io.portafilter.container.Host;
 import io.portafilter.container.LaunchedContainer;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
-import io.portafilter.container.PlanWarning;
 import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
@@ -27,9 +26,7 @@ import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
-import io.portafilter.linux.ProcFile;
 import io.portafilter.lsm.AppArmorException;
-import io.portafilter.security.ImageAccounts;
 import io.portafilter.security.Labels;
 import io.portafilter.security.SecurityRequest;
 import io.portafilter.state.Bytes;
@@ -140,7 +137,6 @@ final class ContainerLifecycle {
             ContainerSources.Of sources = ContainerSources.Of.container(config, node.places(), id);
             ContainerSpec spec = ContainerSpec.of(
                     request, pod.id(), pod.spec(), imageConfig, pod.files(), sources.fromNode(), volumes);
-            requireProfile(spec.security());
             node.places().requireFits(spec.cgroupParent());
             LiveContainer container =
                     new LiveContainer(id, request, spec, node.images().layerPathsTopFirst(leased.image()));
@@ -319,6 +315,11 @@ final class ContainerLifecycle {
         ContainerSpec spec = container.spec();
         return HostDevices.of(
                 spec.security().privileged(), spec.devices(), spec.cdi().edits().deviceNodes());
+    }
+
+    /** The request for its launch as far as nothing of the host is looked up for it. */
+    ContainerRequest launchRequest(LiveContainer container) {
+        return launchRequest(container, HostDevices.NONE);
     }
 
     private ContainerRequest launchRequest(LiveContainer container, HostDevices devices) {
@@ -675,48 +676,11 @@ final class ContainerLifecycle {
     /** What was decided for a container, again if an earlier server decided it. */
     ContainerPlan plan(LiveContainer container) {
         return container.plan().orElseGet(() -> {
-            ContainerPlan plan = ContainerLaunch.planAgain(node.host(), launchRequest(container, HostDevices.NONE));
+            ContainerPlan plan = ContainerLaunch.planAgain(node.host(), launchRequest(container));
             container.plan(plan);
             return plan;
         });
     }
-
-    /**
-     * Why each line of its plan is as it is; empty where that cannot be found out any more.
-     *
-     * @param plan what was decided for it
-     */
-    Optional<Explained> explained(LiveContainer container, ContainerPlan plan, ContainerRecord record) {
-        ContainerRequest asked = launchRequest(container, HostDevices.NONE);
-        ContainerSpec spec = container.spec();
-        Path state = node.places().containerState(container.id());
-        ImageAccounts accounts;
-        try {
-            accounts = new ImageAccounts(
-                    ProcFile.read(state.resolve("passwd").toString()),
-                    ProcFile.read(state.resolve("group").toString()));
-        } catch (KernelException goneWithTheContainer) {
-            return Optional.empty();
-        }
-        LaunchPreview preview =
-                new LaunchPreview(config, PodFiles.nodeName(), node.host().facts(), container.id());
-        List<Provenance.Line> lines = preview.provenance(
-                LaunchPreview.Container.of(spec, asked, plan).lines(),
-                Cause.Origin.REQUEST,
-                spec.pod().config(),
-                spec.config(),
-                ImageConfig.parse(record.imageConfig().toByteArray()),
-                accounts,
-                List.of());
-        if (lines.isEmpty()) {
-            return Optional.empty();
-        }
-        return Optional.of(new Explained(
-                lines, PlanWarning.of(asked, plan, List.of(config.root(), config.state(), config.listen()))));
-    }
-
-    /** A plan with its causes, and what to know of it. */
-    record Explained(List<Provenance.Line> plan, List<PlanWarning> warnings) {}
 
     /** What the records say of it. */
     ContainerRecord record(LiveContainer container) {

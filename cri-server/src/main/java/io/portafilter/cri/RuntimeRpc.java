@@ -167,7 +167,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                             record,
                             runtime.node().database().pod(container.podId()),
                             plan.filter(_ -> Explaining.isAsked())
-                                    .flatMap(known -> runtime.containers().explained(container, known, record))));
+                                    .flatMap(known -> ContainerExplanation.of(runtime, container, known, record))));
         }
         reply(answer, response.build());
     }

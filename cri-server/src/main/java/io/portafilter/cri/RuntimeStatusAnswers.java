@@ -174,7 +174,7 @@ final class RuntimeStatusAnswers {
             LiveContainer container,
             ContainerRecord record,
             Optional<PodRecord> pod,
-            Optional<ContainerLifecycle.Explained> explained) {
+            Optional<ContainerExplanation> explained) {
         ContainerSpec spec = container.spec();
         boolean running = record.state() == io.portafilter.state.ContainerState.RUNNING;
         Map<String, Object> fields = new LinkedHashMap<>();

@@ -328,6 +328,17 @@ public final class ContainerLaunch implements AutoCloseable {
         PreparedLaunch.saveText(stateDirectory.resolve("group"), accounts.group());
     }
 
+    /**
+     * The accounts of the image as they were when the container was prepared.
+     *
+     * @throws KernelException ENOENT when nothing is left of that
+     */
+    public static ImageAccounts savedAccounts(Path stateDirectory) {
+        return new ImageAccounts(
+                ProcFile.read(stateDirectory.resolve("passwd").toString()),
+                ProcFile.read(stateDirectory.resolve("group").toString()));
+    }
+
     /** Kept as they were, so that an exec is confined as the container is, whatever has become of the host meanwhile. */
     private static void save(Labels labels, Path stateDirectory) {
         PreparedLaunch.saveText(stateDirectory.resolve(LABELS), labels.saved());
@@ -351,9 +362,7 @@ public final class ContainerLaunch implements AutoCloseable {
      * labels are those that it was given then.
      */
     public static ContainerPlan planAgain(Host host, ContainerRequest asked) {
-        ImageAccounts accounts = new ImageAccounts(
-                ProcFile.read(asked.stateDirectory().resolve("passwd").toString()),
-                ProcFile.read(asked.stateDirectory().resolve("group").toString()));
+        ImageAccounts accounts = savedAccounts(asked.stateDirectory());
         Cgroup cgroup = Cgroup.at(host.cgroups(), asked.cgroupPath());
         return ContainerPlan.again(
                 asked,

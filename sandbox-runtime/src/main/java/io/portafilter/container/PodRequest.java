@@ -42,34 +42,4 @@ public record PodRequest(
     public PodRequest {
         sysctls = Map.copyOf(sysctls);
     }
-
-    /** A pod that says nothing of SELinux. */
-    public PodRequest(
-            String id,
-            String hostname,
-            boolean hostNetwork,
-            boolean hostIpc,
-            boolean hostPid,
-            Optional<IdMappings> ids,
-            Map<String, String> sysctls,
-            long sharedMemoryBytes,
-            String cgroupPath,
-            CgroupLimits limits,
-            int oomScoreAdj,
-            Path directory) {
-        this(
-                id,
-                hostname,
-                hostNetwork,
-                hostIpc,
-                hostPid,
-                ids,
-                sysctls,
-                sharedMemoryBytes,
-                cgroupPath,
-                limits,
-                oomScoreAdj,
-                directory,
-                SelinuxOptions.NONE);
-    }
 }

@@ -25,26 +25,6 @@ public record HostFacts(
         boolean lowerdirPlus,
         SecurityModules modules) {
 
-    /** A host without Linux security modules. */
-    public HostFacts(
-            CapabilitySet ownCapabilities,
-            int lastCapability,
-            KernelVersion kernel,
-            Architecture architecture,
-            boolean cgroupV2,
-            boolean procPidnsOption,
-            boolean lowerdirPlus) {
-        this(
-                ownCapabilities,
-                lastCapability,
-                kernel,
-                architecture,
-                cgroupV2,
-                procPidnsOption,
-                lowerdirPlus,
-                SecurityModules.NONE);
-    }
-
     /** The same host with these Linux security modules. */
     public HostFacts with(SecurityModules others) {
         return new HostFacts(

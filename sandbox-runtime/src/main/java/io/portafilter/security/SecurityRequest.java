@@ -33,32 +33,6 @@ public record SecurityRequest(
         Optional<IdMappings> ids,
         LabelRequest labels) {
 
-    /** As the other, with nothing asked of Linux security modules. */
-    public SecurityRequest(
-            boolean privileged,
-            boolean podPrivileged,
-            CapabilityRequest capabilities,
-            UserRequest user,
-            boolean noNewPrivileges,
-            boolean readOnlyRootfs,
-            List<String> maskedPaths,
-            List<String> readOnlyPaths,
-            SeccompRequest seccomp,
-            Optional<IdMappings> ids) {
-        this(
-                privileged,
-                podPrivileged,
-                capabilities,
-                user,
-                noNewPrivileges,
-                readOnlyRootfs,
-                maskedPaths,
-                readOnlyPaths,
-                seccomp,
-                ids,
-                LabelRequest.NONE);
-    }
-
     public SecurityRequest {
         maskedPaths = paths("masked_paths", maskedPaths, "name what is to be hidden in it");
         readOnlyPaths = paths("readonly_paths", readOnlyPaths, "use readonly_rootfs");

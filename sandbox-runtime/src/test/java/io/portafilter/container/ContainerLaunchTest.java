@@ -129,7 +129,8 @@ class ContainerLaunchTest {
                 facts.architecture(),
                 facts.cgroupV2(),
                 false,
-                facts.lowerdirPlus());
+                facts.lowerdirPlus(),
+                facts.modules());
     }
 
     /** An exec may meet the end of its container at any step. */

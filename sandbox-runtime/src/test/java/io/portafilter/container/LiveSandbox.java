@@ -9,8 +9,10 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.security.CapabilityRequest;
 import io.portafilter.security.IdMapping;
 import io.portafilter.security.IdMappings;
+import io.portafilter.security.LabelRequest;
 import io.portafilter.security.SeccompRequest;
 import io.portafilter.security.SecurityRequest;
+import io.portafilter.security.SelinuxOptions;
 import io.portafilter.security.UserRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -97,7 +99,8 @@ final class LiveSandbox implements AutoCloseable {
                 group + "/" + name,
                 CgroupLimits.devicesOnly(List.of()),
                 0,
-                Files.createDirectories(directory.resolve(name)));
+                Files.createDirectories(directory.resolve(name)),
+                SelinuxOptions.NONE);
     }
 
     /** One more pod, on a host that may change its program; the caller ends it and removes its cgroup. */
@@ -197,7 +200,8 @@ final class LiveSandbox implements AutoCloseable {
                 List.of("/proc/acpi", "/proc/kcore", "/proc/keys", "/sys/firmware"),
                 List.of("/proc/sys", "/proc/bus", "/proc/irq"),
                 new SeccompRequest.RuntimeDefault(),
-                ids);
+                ids,
+                LabelRequest.NONE);
     }
 
     static SecurityRequest noNewPrivileges(SecurityRequest asked, long uid) {
@@ -212,7 +216,8 @@ final class LiveSandbox implements AutoCloseable {
                 asked.maskedPaths(),
                 asked.readOnlyPaths(),
                 asked.seccomp(),
-                asked.ids());
+                asked.ids(),
+                asked.labels());
     }
 
     static SecurityRequest filteredBy(SecurityRequest asked, SeccompRequest filter, boolean noNewPrivileges) {
@@ -226,7 +231,8 @@ final class LiveSandbox implements AutoCloseable {
                 asked.maskedPaths(),
                 asked.readOnlyPaths(),
                 filter,
-                asked.ids());
+                asked.ids(),
+                asked.labels());
     }
 
     static SecurityRequest adding(SecurityRequest asked, String capability) {
@@ -240,7 +246,8 @@ final class LiveSandbox implements AutoCloseable {
                 asked.maskedPaths(),
                 asked.readOnlyPaths(),
                 asked.seccomp(),
-                asked.ids());
+                asked.ids(),
+                asked.labels());
     }
 
     static ContainerRequest in(ContainerRequest asked, String workingDirectory) {

@@ -219,7 +219,8 @@ final class PlanFixture {
                         "/pod/pause",
                         CgroupLimits.devicesOnly(List.of()),
                         -998,
-                        Path.of("/state")),
+                        Path.of("/state"),
+                        SelinuxOptions.NONE),
                 facts());
     }
 }

@@ -119,7 +119,14 @@ class CapabilitySetsTest {
     @Test
     void knowsNoCapabilityBeyondTheKernelsLast() {
         HostFacts old = new HostFacts(
-                new CapabilitySet(-1L >>> 1), 37, new KernelVersion(4, 19), Architecture.X86_64, false, false, false);
+                new CapabilitySet(-1L >>> 1),
+                37,
+                new KernelVersion(4, 19),
+                Architecture.X86_64,
+                false,
+                false,
+                false,
+                SecurityModules.NONE);
         assertThat(bounding(container().add("ALL", "BPF").on(old))).isEqualTo(CapabilitySet.upTo(37));
     }
 

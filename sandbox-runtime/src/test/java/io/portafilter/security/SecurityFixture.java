@@ -44,7 +44,8 @@ final class SecurityFixture {
 
     /** A host whose server has this bounding set. */
     static HostFacts hostWith(CapabilitySet own) {
-        return new HostFacts(own, 40, new KernelVersion(6, 12), Architecture.X86_64, true, true, true);
+        return new HostFacts(
+                own, 40, new KernelVersion(6, 12), Architecture.X86_64, true, true, true, SecurityModules.NONE);
     }
 
     SecurityFixture privileged() {

@@ -68,7 +68,8 @@ class SecurityPlanTest {
                         List.of(),
                         List.of(),
                         new Unconfined(),
-                        Optional.empty()))
+                        Optional.empty(),
+                        LabelRequest.NONE))
                 .withMessageStartingWith("privileged: a privileged container in a pod sandbox that is not privileged");
     }
 
