@@ -20,6 +20,23 @@ import java.util.function.Consumer;
 public final class ContainerFixture {
     private static final AtomicInteger NUMBER = new AtomicInteger();
 
+    private static final List<String> MASKED = List.of(
+            "/proc/acpi",
+            "/proc/asound",
+            "/proc/interrupts",
+            "/proc/kcore",
+            "/proc/keys",
+            "/proc/latency_stats",
+            "/proc/timer_list",
+            "/proc/timer_stats",
+            "/proc/sched_debug",
+            "/proc/scsi",
+            "/sys/firmware",
+            "/sys/devices/virtual/powercap");
+
+    private static final List<String> READ_ONLY =
+            List.of("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
+
     private final Pod pod;
     private final ContainerConfig.Builder config = ContainerConfig.newBuilder();
     private final LinuxContainerSecurityContext.Builder security = LinuxContainerSecurityContext.newBuilder();
@@ -143,6 +160,11 @@ public final class ContainerFixture {
     public ContainerFixture security(Consumer<LinuxContainerSecurityContext.Builder> more) {
         more.accept(security);
         return this;
+    }
+
+    /** What kubelet masks and makes read-only, unless it is told otherwise ({@code procMount: Default}). */
+    public ContainerFixture masked() {
+        return security(s -> s.addAllMaskedPaths(MASKED).addAllReadonlyPaths(READ_ONLY));
     }
 
     public ContainerFixture resources(Consumer<LinuxContainerResources.Builder> more) {

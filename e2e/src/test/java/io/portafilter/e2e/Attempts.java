@@ -27,24 +27,6 @@ final class Attempts {
     static final int ENOSYS = 38;
     static final int ENOKEY = 126;
 
-    /** What a container is masked and made read-only with by kubelet, unless it is told otherwise. */
-    static final List<String> MASKED = List.of(
-            "/proc/asound",
-            "/proc/acpi",
-            "/proc/interrupts",
-            "/proc/kcore",
-            "/proc/keys",
-            "/proc/latency_stats",
-            "/proc/timer_list",
-            "/proc/timer_stats",
-            "/proc/sched_debug",
-            "/proc/scsi",
-            "/sys/firmware",
-            "/sys/devices/virtual/powercap");
-
-    static final List<String> READ_ONLY =
-            List.of("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
-
     private static final String PRELUDE = """
             sub c { my @a = @_; my $r = syscall(shift @a, @a); $r == -1 ? undef : "ok $r" }
             sub w { sysopen(my $f, $_[0], 1) ? "ok" : undef }
@@ -130,8 +112,6 @@ final class Attempts {
 
     /** A container that only waits, of an image with perl, masked as kubelet would have it. */
     static ContainerFixture attacker(Pod pod, String image) {
-        return pod.container(image)
-                .idle()
-                .security(s -> s.addAllMaskedPaths(MASKED).addAllReadonlyPaths(READ_ONLY));
+        return pod.container(image).idle().masked();
     }
 }

@@ -26,22 +26,6 @@ final class PeerCases {
     /** The layers of the image with many. */
     private static final int LAYERS = 20;
 
-    static final List<String> MASKED = List.of(
-            "/proc/acpi",
-            "/proc/asound",
-            "/proc/interrupts",
-            "/proc/kcore",
-            "/proc/keys",
-            "/proc/latency_stats",
-            "/proc/timer_list",
-            "/proc/timer_stats",
-            "/proc/sched_debug",
-            "/proc/scsi",
-            "/sys/firmware",
-            "/sys/devices/virtual/powercap");
-    static final List<String> READ_ONLY =
-            List.of("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
-
     private PeerCases() {}
 
     /** The images by name: {@code pause}, and those that the cases name. */
@@ -211,9 +195,7 @@ final class PeerCases {
                 container("filter of a file that is not there", c -> c.seccomp(volumes.resolve("absent.json"))),
                 // what can be seen and written
                 container("read-only root", c -> c.security(s -> s.setReadonlyRootfs(true))),
-                container(
-                        "paths masked as kubelet asks",
-                        c -> c.security(s -> s.addAllMaskedPaths(MASKED).addAllReadonlyPaths(READ_ONLY))),
+                container("paths masked as kubelet asks", ContainerFixture::masked),
                 container(
                         "other paths masked",
                         c -> c.security(

@@ -157,14 +157,18 @@ final class PeerSecurityCases {
                 // what can be seen and written
                 container("read-only root", security(s -> s.setReadonlyRootfs(true))),
                 container("read-only root of a user", c -> c.runAsUser(1000).security(s -> s.setReadonlyRootfs(true))),
-                container("paths as kubelet asks", PeerSecurityCases::pathsOfKubelet),
+                container("paths as kubelet asks", ContainerFixture::masked),
                 container(
                         "other paths",
                         security(
                                 s -> s.addAllMaskedPaths(List.of("/masked/file", "/masked/directory", "/masked/absent"))
                                         .addAllReadonlyPaths(List.of("/tmp", "/etc/passwd", "/absent")))),
                 container("everything that restricts", c -> {
-                    pathsOfKubelet(c.runAsUser(1000).noNewPrivs().drop("ALL").seccomp(ProfileType.RuntimeDefault));
+                    c.runAsUser(1000)
+                            .noNewPrivs()
+                            .drop("ALL")
+                            .seccomp(ProfileType.RuntimeDefault)
+                            .masked();
                     c.security(s -> s.setReadonlyRootfs(true));
                 }),
                 container("higher oom_score_adj", c -> c.resources(r -> r.setOomScoreAdj(500))),
@@ -188,7 +192,7 @@ final class PeerSecurityCases {
                         c -> c.runAsUser(1000).noNewPrivs().drop("ALL").seccomp(ProfileType.RuntimeDefault)),
                 mapped("user namespace, filter of the runtime", c -> c.seccomp(ProfileType.RuntimeDefault)),
                 mapped("user namespace, filter of a file", c -> c.seccomp(volumes.resolve("no-chmod.json"))),
-                mapped("user namespace, paths as kubelet asks", PeerSecurityCases::pathsOfKubelet),
+                mapped("user namespace, paths as kubelet asks", ContainerFixture::masked),
                 mapped("user namespace, read-only root", security(s -> s.setReadonlyRootfs(true))),
                 mapped(
                         "user namespace, volumes",
@@ -249,10 +253,6 @@ final class PeerSecurityCases {
                         p -> p.namespaces(n ->
                                 n.setUsernsOptions(UserNamespace.newBuilder().setMode(NamespaceMode.NODE))),
                         c -> {}));
-    }
-
-    private static void pathsOfKubelet(ContainerFixture container) {
-        container.security(s -> s.addAllMaskedPaths(PeerCases.MASKED).addAllReadonlyPaths(PeerCases.READ_ONLY));
     }
 
     private static void few(PodFixture pod, int ids) {
