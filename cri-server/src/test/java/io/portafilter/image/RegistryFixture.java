@@ -38,6 +38,11 @@ final class RegistryFixture implements AutoCloseable {
         }
     }
 
+    /** Waits for what a test knows. */
+    interface Wait {
+        void await() throws InterruptedException;
+    }
+
     /** What asks for credentials. */
     enum Wants {
         NOTHING,
@@ -61,6 +66,8 @@ final class RegistryFixture implements AutoCloseable {
     volatile int failureStatus = 503;
     /** How many answers with a blob still break off half-way. */
     final AtomicInteger breaks = new AtomicInteger();
+    /** What is done before an answer breaks off. */
+    volatile Wait beforeBreak = () -> {};
 
     /** How many answers with a manifest or configuration still break off half-way. */
     final AtomicInteger cut = new AtomicInteger();
@@ -272,10 +279,11 @@ final class RegistryFixture implements AutoCloseable {
         if (request.path().contains("/blobs/") && part.length > 4096) {
             body.write(part, 0, part.length / 2);
             body.flush();
-            if (breaks.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
-                throw new IOException("the fixture breaks off");
-            }
             try {
+                if (breaks.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                    beforeBreak.await();
+                    throw new IOException("the fixture breaks off");
+                }
                 stall.await();
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
