@@ -115,6 +115,9 @@ record PeerObservation(SortedMap<String, String> values) {
             values.put("first " + file, first.read(file).strip().replaceAll("\\s+", " "));
         }
         Container.Output output = container.exec(OBSERVING, "/bin/sh", "/observe.sh", "once");
+        if (output.exitCode() != 0) {
+            throw new AssertionError("the observing script: " + output);
+        }
         inside(output.stdout(), site.server(), values);
         for (String kind : NAMESPACES) {
             values.computeIfPresent(
@@ -122,7 +125,6 @@ record PeerObservation(SortedMap<String, String> values) {
                     (_, own) -> own.equals(first.namespace(kind)) ? "as the first process" : own);
         }
         values.put("errors", output.stderr().strip());
-        values.put("exit code", Integer.toString(output.exitCode()));
         ContainerUser user = container.status().getUser();
         values.put("status user", user.getLinux().toString().replaceAll("\\s+", " "));
     }

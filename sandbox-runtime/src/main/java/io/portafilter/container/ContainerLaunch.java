@@ -62,6 +62,7 @@ public final class ContainerLaunch implements AutoCloseable {
     private final Fd stay;
 
     private final Cgroup cgroup;
+    private final Path exitFile;
     private final LaunchedContainer prepared;
     private final NamespaceInodes pod;
     private final PreparedMounts mounts;
@@ -70,13 +71,14 @@ public final class ContainerLaunch implements AutoCloseable {
 
     private ContainerLaunch(
             Host host,
-            ContainerPlan plan,
+            ContainerRequest asked,
             PreparedLaunch launch,
             Groundwork groundwork,
             LaunchedContainer prepared,
             Rollback undo) {
         this.host = host;
-        this.plan = plan;
+        this.plan = groundwork.plan();
+        this.exitFile = PreparedLaunch.exitPath(asked.stateDirectory());
         this.launch = launch;
         this.stay = groundwork.stay();
         this.cgroup = groundwork.made().cgroup();
@@ -256,7 +258,7 @@ public final class ContainerLaunch implements AutoCloseable {
         }
         groundwork.made().letGo();
         return new ContainerLaunch(
-                host, plan, launch, groundwork, prepared, groundwork.undo().transfer());
+                host, asked, launch, groundwork, prepared, groundwork.undo().transfer());
     }
 
     /** Returns the pid of the process that waits at its gate; tells an end for want of memory from others. */
@@ -566,7 +568,7 @@ public final class ContainerLaunch implements AutoCloseable {
             // process.
             ProcessRef init = plan.pidMode() == PidMode.CONTAINER
                     ? prepared.init()
-                    : launch.monitor().program().orElse(prepared.init());
+                    : launch.monitor().program(() -> ExitRecord.read(exitFile)).orElse(prepared.init());
             LaunchCheck.compareRunning(plan, userNamespace(), init);
             return new LaunchedContainer(prepared.monitor(), init);
         } catch (KernelException e) {

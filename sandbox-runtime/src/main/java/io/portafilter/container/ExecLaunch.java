@@ -84,7 +84,9 @@ public final class ExecLaunch implements AutoCloseable {
                 undo.add(launch::close);
                 launch.status().awaitExecuted(exec.startLimit());
                 // Not by the number on the status pipe: a process of the container may have written that.
-                ProcessRef process = launch.monitor().program().orElse(ENDED);
+                ProcessRef process = launch.monitor()
+                        .program(() -> ExitRecord.read(exitFile))
+                        .orElse(ENDED);
                 if (process.equals(ENDED)) {
                     killOrphans(launch, cgroup);
                     if (ExitRecord.read(exitFile).isEmpty()

@@ -16,12 +16,16 @@ import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcessRef;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * A live monitor: the process that is parent of a container's, exec's or pod's first process, keeps what the server
  * needs again after a restart, and writes how that process ended. Owns a pidfd of it.
  */
 public final class Monitor implements AutoCloseable {
+
+    /** Between two looks for a child that must be there. */
+    private static final Duration AGAIN = Duration.ofMillis(1);
 
     private final ProcessRef process;
     private final Fd pidfd;
@@ -119,8 +123,28 @@ public final class Monitor implements AutoCloseable {
         return kept(PauseProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
     }
 
-    /** The process it waits for, if that has not ended: the newest child. */
-    public Optional<ProcessRef> program() {
+    /**
+     * The process it waits for, its newest child; empty if that has ended.
+     *
+     * @param exit what the monitor has written of that end. Only this, or the monitor's own end, shows one: a list of
+     *     children may leave one out while the one before it is reaped ({@code proc_pid_task(5)})
+     * @throws LaunchException if there is neither a child nor an end
+     */
+    Optional<ProcessRef> program(Supplier<Optional<ExitRecord>> exit) {
+        long deadline = System.nanoTime() + PreparedLaunch.TIME_LIMIT.toNanos();
+        do {
+            Optional<ProcessRef> child = newestChild();
+            if (child.isPresent() || exit.get().isPresent()) {
+                return child;
+            }
+        } while (Kernel.poll(pidfd, POLLIN, AGAIN) == 0 && System.nanoTime() < deadline);
+        if (Kernel.poll(pidfd, POLLIN, Duration.ZERO) == 0) {
+            throw LaunchException.because("the monitor has neither a program nor its exit status");
+        }
+        return Optional.empty();
+    }
+
+    private Optional<ProcessRef> newestChild() {
         try {
             String children = ProcFile.read("/proc/" + process.pid() + "/task/" + process.pid() + "/children")
                     .strip();
