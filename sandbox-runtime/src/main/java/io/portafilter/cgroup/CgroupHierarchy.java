@@ -126,7 +126,8 @@ public sealed interface CgroupHierarchy {
                 Set<String> controllers = Set.of(fields[1].split(","));
                 mounts.stream()
                         .filter(mount -> mount.type().equals("cgroup"))
-                        .filter(mount -> mount.superOptions().containsAll(controllers))
+                        .filter(mount ->
+                                List.of(mount.superOptions().split(",")).containsAll(controllers))
                         .filter(mount -> isBelowOurRoot(mount.root()))
                         .findFirst()
                         .ifPresent(mount ->

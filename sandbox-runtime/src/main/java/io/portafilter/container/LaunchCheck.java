@@ -28,7 +28,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 
 /**
  * Gate 2: compares what the kernel says of a process that waits there with what its plan says. Any difference ends the
@@ -68,7 +67,7 @@ final class LaunchCheck {
      */
     static void compare(ContainerPlan plan, Asked asked, int pid, UnaryOperator<HeldProcess> kernel) {
         LaunchCheck check =
-                new LaunchCheck(plan, plan.ids().isPresent() ? asked.pod().of("user") : OWN.of("user"));
+                new LaunchCheck(plan, plan.ids().isPresent() ? asked.pod().user() : OWN.user());
         try (ProcDirectory process = ProcDirectory.open(pid)) {
             HeldProcess held = kernel.apply(HeldProcess.read(process));
             ProcStatus status = held.status();
@@ -166,10 +165,11 @@ final class LaunchCheck {
                 Integer.toString(plan.oomScoreAdj()),
                 held.oomScoreAdj().strip());
         for (ProcessLimit limit : plan.limits()) {
-            same(
-                    "limit of " + limit.line(),
-                    List.of(limitText(limit.soft()), limitText(limit.hard())),
-                    limitsIn(held.limits(), limit));
+            List<String> asked = List.of(limitText(limit.soft()), limitText(limit.hard()));
+            List<String> kernel = limitsIn(held.limits(), limit);
+            if (!asked.equals(kernel)) {
+                same("limit of " + limit.line(), asked, kernel);
+            }
         }
     }
 
@@ -196,8 +196,19 @@ final class LaunchCheck {
         });
     }
 
+    /** What is between blanks, tabs and newlines. */
     private static List<String> words(String text) {
-        return List.of(text.strip().split("\\s+"));
+        List<String> words = new ArrayList<>();
+        int begin = 0;
+        for (int i = 0; i <= text.length(); i++) {
+            if (i == text.length() || text.charAt(i) <= ' ') {
+                if (i > begin) {
+                    words.add(text.substring(begin, i));
+                }
+                begin = i + 1;
+            }
+        }
+        return words;
     }
 
     private void credentials(ProcStatus status) {
@@ -210,10 +221,10 @@ final class LaunchCheck {
         if (!status.gids().areAll((int) gid)) {
             same("group ids", four((int) gid), four(status.gids()));
         }
-        Set<Integer> groups = user.groups().stream()
-                .map(group ->
-                        plan.ids().map(ids -> ids.hostGid(group)).orElse(group).intValue())
-                .collect(Collectors.toCollection(TreeSet::new));
+        Set<Integer> groups = new TreeSet<>();
+        for (long group : user.groups()) {
+            groups.add((int) (plan.ids().isPresent() ? plan.ids().get().hostGid(group) : group));
+        }
         same("supplementary groups", groups, new TreeSet<>(status.groups()));
     }
 
@@ -238,36 +249,33 @@ final class LaunchCheck {
     }
 
     private void namespaces(NamespaceInodes kernel, NamespaceInodes pod) {
-        joined("net", !plan.hostNetwork(), kernel, pod);
-        joined("uts", !plan.hostNetwork(), kernel, pod);
-        joined("ipc", !plan.hostIpc(), kernel, pod);
-        joined("user", plan.ids().isPresent(), kernel, pod);
-        long children = kernel.of("pid_for_children");
+        NamespaceInodes network = plan.hostNetwork() ? OWN : pod;
+        same("net namespace", network.net(), kernel.net());
+        same("uts namespace", network.uts(), kernel.uts());
+        same("ipc namespace", (plan.hostIpc() ? OWN : pod).ipc(), kernel.ipc());
+        same("user namespace", (plan.ids().isPresent() ? pod : OWN).user(), kernel.user());
+        long children = kernel.pidForChildren();
         switch (plan.pidMode()) {
             case POD, TARGET -> {
-                same("pid namespace", pod.of("pid"), children);
+                same("pid namespace", pod.pid(), children);
                 // Others in it do not see a process that has not entered it.
-                same("pid namespace of the waiting process", OWN.of("pid"), kernel.of("pid"));
+                same("pid namespace of the waiting process", OWN.pid(), kernel.pid());
             }
             case NODE -> {
-                same("pid namespace", OWN.of("pid"), kernel.of("pid"));
-                same("pid namespace of its children", OWN.of("pid"), children);
+                same("pid namespace", OWN.pid(), kernel.pid());
+                same("pid namespace of its children", OWN.pid(), children);
             }
             case CONTAINER -> {
                 own("pid", kernel, pod);
-                same("pid namespace of its children", kernel.of("pid"), children);
+                same("pid namespace of its children", kernel.pid(), children);
             }
         }
         own("mnt", kernel, pod);
         if (plan.cgroupNamespace()) {
             own("cgroup", kernel, pod);
         } else {
-            same("cgroup namespace", OWN.of("cgroup"), kernel.of("cgroup"));
+            same("cgroup namespace", OWN.cgroup(), kernel.cgroup());
         }
-    }
-
-    private void joined(String kind, boolean ofPod, NamespaceInodes kernel, NamespaceInodes pod) {
-        same(kind + " namespace", (ofPod ? pod : OWN).of(kind), kernel.of(kind));
     }
 
     /** Neither the server's nor the pod's. */
@@ -283,17 +291,26 @@ final class LaunchCheck {
     /** A target can put another proc in the place of its own; what shows as process 1 there is in its namespace. */
     private void procOfTarget(ProcDirectory process, NamespaceInodes joined) {
         try (Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
-            same("PID namespace of /proc", "pid:[" + joined.of("pid") + "]", Kernel.readlinkat(root, "proc/1/ns/pid"));
+            same("PID namespace of /proc", "pid:[" + joined.pid() + "]", Kernel.readlinkat(root, "proc/1/ns/pid"));
         }
     }
 
     private void cgroups(Map<String, String> asked, String text) {
         Map<String, String> found = new HashMap<>();
-        for (String line : text.lines().toList()) {
-            String[] fields = line.split(":", 3);
-            if (fields.length == 3 && asked.containsKey(fields[1])) {
-                found.put(fields[1], fields[2]);
+        int begin = 0;
+        while (begin < text.length()) {
+            int newline = text.indexOf('\n', begin);
+            int end = newline < 0 ? text.length() : newline;
+            // the hierarchy's number, its controllers, the path
+            int first = text.indexOf(':', begin);
+            int second = first < 0 ? -1 : text.indexOf(':', first + 1);
+            if (second >= 0 && second < end) {
+                String controllers = text.substring(first + 1, second);
+                if (asked.containsKey(controllers)) {
+                    found.put(controllers, text.substring(second + 1, end));
+                }
             }
+            begin = end + 1;
         }
         same("cgroups", asked, found);
     }

@@ -24,15 +24,7 @@ import org.jspecify.annotations.Nullable;
 /** Compares the mounts that a prepared process sees with its plan: each one planned is there, and no other. */
 final class MountCheck {
 
-    private static final Map<String, Long> FLAGS = Map.of(
-            "ro",
-            MOUNT_ATTR_RDONLY,
-            "nosuid",
-            MOUNT_ATTR_NOSUID,
-            "nodev",
-            MOUNT_ATTR_NODEV,
-            "noexec",
-            MOUNT_ATTR_NOEXEC);
+    private static final List<String> FLAGS = List.of("ro", "nosuid", "nodev", "noexec");
     private static final long ALL_FLAGS = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     private static final long BARE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     private static final Set<String> KERNEL_TYPES = Set.of("proc", "sysfs", "cgroup", "cgroup2");
@@ -44,6 +36,7 @@ final class MountCheck {
     private final Map<Long, MountInfo> byId = new HashMap<>();
     private final Map<String, MountInfo> top = new HashMap<>();
     private final Set<Integer> expected = new HashSet<>();
+    private final List<String> readOnlyPaths;
     private final List<String> differences = new ArrayList<>();
     // Paths with nothing on them: there is no such file, or a link of the image leads to another place.
     private int masksElsewhere;
@@ -54,6 +47,9 @@ final class MountCheck {
         this.prepared = prepared;
         this.cgroupPath = cgroupPath;
         this.mounts = mounts;
+        this.readOnlyPaths = plan.security().readOnlyPaths().stream()
+                .map(MountCheck::normalized)
+                .toList();
         for (MountInfo mount : mounts) {
             byId.put((long) mount.id(), mount);
         }
@@ -87,10 +83,16 @@ final class MountCheck {
             ProcDirectory process) {
         MountCheck check = new MountCheck(plan, prepared, cgroupPath, mounts);
         check.root();
-        plan.mounts().forEach(check::planned);
+        for (MountPlan planned : plan.mounts()) {
+            check.planned(planned);
+        }
         try (Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
-            plan.security().maskedPaths().forEach(path -> check.masked(root, path));
-            plan.security().readOnlyPaths().forEach(path -> check.readOnly(root, path));
+            for (String path : plan.security().maskedPaths()) {
+                check.masked(root, path);
+            }
+            for (String path : plan.security().readOnlyPaths()) {
+                check.readOnly(root, path);
+            }
         }
         check.nothingMore();
         check.propagation();
@@ -209,7 +211,9 @@ final class MountCheck {
         if (asked.source() instanceof MountRequest.Source.Image) {
             same("nodev " + target, true, found.options().contains("nodev"));
         }
-        same("idmapped " + target, mapped, found.options().contains("idmapped"));
+        if (mapped != found.options().contains("idmapped")) {
+            same("idmapped " + target, mapped, !mapped);
+        }
         restrictions(asked, found);
         for (MountInfo mount : mounts) {
             if (mount.parentId() == found.id() && isBelow(mount.mountPoint(), found.mountPoint())) {
@@ -224,10 +228,9 @@ final class MountCheck {
     /** The source's own mount may have more of them. */
     private void restrictions(MountRequest asked, MountInfo found) {
         for (MountRequest.Restriction restriction : asked.restrictions()) {
-            same(
-                    restriction.option() + " " + found.mountPoint(),
-                    true,
-                    found.options().contains(restriction.option()));
+            if (!found.options().contains(restriction.option())) {
+                same(restriction.option() + " " + found.mountPoint(), true, false);
+            }
         }
     }
 
@@ -264,11 +267,7 @@ final class MountCheck {
 
     /** Read-only is more than was planned for a mount, but not for one that a read-only path holds. */
     private long readOnlyPath(MountInfo mount) {
-        return mount.isReadOnly()
-                        && plan.security().readOnlyPaths().stream()
-                                .anyMatch(path -> isBelow(mount.mountPoint(), normalized(path)))
-                ? MOUNT_ATTR_RDONLY
-                : 0;
+        return mount.isReadOnly() && isBelowAny(mount.mountPoint(), readOnlyPaths) ? MOUNT_ATTR_RDONLY : 0;
     }
 
     private boolean isFileMask(MountInfo mount) {
@@ -293,7 +292,9 @@ final class MountCheck {
             return;
         }
         expected.add(found.id());
-        same("read-only " + path, true, found.isReadOnly());
+        if (!found.isReadOnly()) {
+            same("read-only " + path, true, false);
+        }
     }
 
     /** Looks only into file systems of the kernel: what a volume holds may not answer. */
@@ -320,28 +321,27 @@ final class MountCheck {
     }
 
     private @Nullable MountInfo holder(String path) {
-        for (Path at = Path.of(path); at != null; at = at.getParent()) {
-            MountInfo found = top.get(at.toString());
+        String at = path;
+        while (at.length() > 1) {
+            MountInfo found = top.get(at);
             if (found != null) {
                 return found;
             }
+            at = at.substring(0, at.lastIndexOf('/'));
         }
-        return null;
+        return top.get("/");
     }
 
     /** What is mounted below a volume came with it; anything else was not planned. */
     private void nothingMore() {
-        Set<String> open = new HashSet<>();
+        List<String> open = new ArrayList<>(readOnlyPaths);
         for (MountPlan mount : plan.mounts()) {
             if (mount instanceof MountPlan.Prepared) {
                 open.add(normalized(mount.target()));
             }
         }
-        plan.security().readOnlyPaths().forEach(path -> open.add(normalized(path)));
         for (MountInfo mount : mounts) {
-            if (!expected.contains(mount.id())
-                    && open.stream().noneMatch(target -> isBelow(mount.mountPoint(), target))
-                    && !isBehindLink(mount)) {
+            if (!expected.contains(mount.id()) && !isBelowAny(mount.mountPoint(), open) && !isBehindLink(mount)) {
                 differ(mount.mountPoint(), "no more than was planned", describe(mount));
             }
         }
@@ -397,7 +397,7 @@ final class MountCheck {
     private void flags(String target, long attributes, MountInfo found) {
         long kernel = 0;
         for (String option : found.options()) {
-            kernel |= FLAGS.getOrDefault(option, 0L);
+            kernel |= flag(option);
         }
         long asked = attributes & ALL_FLAGS;
         if (asked != kernel) {
@@ -407,12 +407,22 @@ final class MountCheck {
 
     private static Set<String> names(long flags) {
         Set<String> names = new TreeSet<>();
-        FLAGS.forEach((name, flag) -> {
-            if ((flags & flag) != 0) {
+        for (String name : FLAGS) {
+            if ((flags & flag(name)) != 0) {
                 names.add(name);
             }
-        });
+        }
         return names;
+    }
+
+    private static long flag(String option) {
+        return switch (option) {
+            case "ro" -> MOUNT_ATTR_RDONLY;
+            case "nosuid" -> MOUNT_ATTR_NOSUID;
+            case "nodev" -> MOUNT_ATTR_NODEV;
+            case "noexec" -> MOUNT_ATTR_NOEXEC;
+            default -> 0;
+        };
     }
 
     private void same(String what, Object asked, Object kernel) {
@@ -434,6 +444,15 @@ final class MountCheck {
                 && (path.length() == directory.length()
                         || directory.equals("/")
                         || path.charAt(directory.length()) == '/');
+    }
+
+    private static boolean isBelowAny(String path, List<String> directories) {
+        for (String directory : directories) {
+            if (isBelow(path, directory)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     static String normalized(String path) {

@@ -1,22 +1,16 @@
 package io.portafilter.container;
 
+import static io.portafilter.linux.LinuxConstants.AT_EMPTY_PATH;
+
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.ProcDirectory;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
 
-/** The namespaces of a pod sandbox, or those that a container joins, by kind, as inode numbers of nsfs ({@code namespaces(7)}). */
-record NamespaceInodes(Map<String, Long> byKind) {
-
-    NamespaceInodes {
-        byKind = Map.copyOf(byKind);
-    }
-
-    /** The kinds by which {@code /proc/PID/ns} names them; what is born in its PID namespace has one of its own. */
-    private static final List<String> KINDS =
-            List.of("user", "mnt", "pid", "pid_for_children", "net", "ipc", "uts", "cgroup");
+/**
+ * The namespaces of a pod sandbox, or those that a container joins, as inode numbers of nsfs ({@code namespaces(7)}); 0
+ * for one that is not known.
+ */
+record NamespaceInodes(long user, long mnt, long pid, long pidForChildren, long net, long ipc, long uts, long cgroup) {
 
     /** The server's, which it never leaves. */
     static final NamespaceInodes OWN = own();
@@ -27,35 +21,56 @@ record NamespaceInodes(Map<String, Long> byKind) {
         }
     }
 
-    /** A process's own. */
+    /** A process's own; what is born in its PID namespace for children has that one. */
     static NamespaceInodes of(ProcDirectory process) {
-        Map<String, Long> inodes = new HashMap<>();
-        for (String kind : KINDS) {
-            inodes.put(kind, process.namespaceInode(kind));
-        }
-        return new NamespaceInodes(inodes);
+        return new NamespaceInodes(
+                process.namespaceInode("user"),
+                process.namespaceInode("mnt"),
+                process.namespaceInode("pid"),
+                process.namespaceInode("pid_for_children"),
+                process.namespaceInode("net"),
+                process.namespaceInode("ipc"),
+                process.namespaceInode("uts"),
+                process.namespaceInode("cgroup"));
     }
 
     static NamespaceInodes of(Monitor pod) {
-        Map<String, Long> inodes = new HashMap<>();
+        NamespaceInodes inodes = new NamespaceInodes(0, 0, 0, 0, 0, 0, 0, 0);
         for (String kind : ProgramWriter.KEPT_NAMESPACES) {
             try (Fd namespace = pod.podNamespace(kind)) {
-                inodes.put(kind, Kernel.fstat(namespace).inode());
+                inodes = inodes.with(kind, Kernel.inode(namespace, "", AT_EMPTY_PATH));
             }
         }
-        return new NamespaceInodes(inodes);
+        return inodes;
     }
 
     /** The same but for one kind. */
     NamespaceInodes with(String kind, long inode) {
-        Map<String, Long> inodes = new HashMap<>(byKind);
-        inodes.put(kind, inode);
-        return new NamespaceInodes(inodes);
+        return new NamespaceInodes(
+                kind.equals("user") ? inode : user,
+                kind.equals("mnt") ? inode : mnt,
+                kind.equals("pid") ? inode : pid,
+                kind.equals("pid_for_children") ? inode : pidForChildren,
+                kind.equals("net") ? inode : net,
+                kind.equals("ipc") ? inode : ipc,
+                kind.equals("uts") ? inode : uts,
+                kind.equals("cgroup") ? inode : cgroup);
     }
 
+    /** By the name of its file in {@code /proc/PID/ns}. */
     long of(String kind) {
-        Long inode = byKind.get(kind);
-        if (inode == null) {
+        long inode = switch (kind) {
+            case "user" -> user;
+            case "mnt" -> mnt;
+            case "pid" -> pid;
+            case "pid_for_children" -> pidForChildren;
+            case "net" -> net;
+            case "ipc" -> ipc;
+            case "uts" -> uts;
+            case "cgroup" -> cgroup;
+            default -> 0;
+        };
+        if (inode == 0) {
             throw new IllegalArgumentException("no namespace of kind " + kind);
         }
         return inode;

@@ -346,8 +346,11 @@ final class ProgramWriter {
 
     /** A path below a root descriptor; the root itself is {@code "."}. */
     static String relative(String path) {
-        String stripped = path.replaceFirst("^/+", "");
-        return stripped.isEmpty() ? "." : stripped;
+        int begin = 0;
+        while (begin < path.length() && path.charAt(begin) == '/') {
+            begin++;
+        }
+        return begin == path.length() ? "." : path.substring(begin);
     }
 
     /** Below these no link of the image is followed. */

@@ -5,9 +5,11 @@ import com.google.errorprone.annotations.MustBeClosed;
 import com.sun.jna.Native;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +29,9 @@ final class Call implements AutoCloseable {
     /** The most that one read or write moves through memory of ours. */
     private static final int TRANSFER_BYTES = 64 * 1024;
 
+    /** One of the pool that mostly is alone: it costs neither a node of the list nor the way to it. */
+    private static final AtomicReference<@Nullable Call> LAST = new AtomicReference<>();
+
     private static final ConcurrentLinkedDeque<Call> POOL = new ConcurrentLinkedDeque<>();
     private static final ConcurrentLinkedDeque<NativeBuffer> TRANSFER_POOL = new ConcurrentLinkedDeque<>();
 
@@ -43,7 +48,8 @@ final class Call implements AutoCloseable {
 
     @MustBeClosed
     static Call of(SystemCall systemCall) {
-        Call pooled = POOL.pollFirst();
+        Call last = LAST.getAndSet(null);
+        Call pooled = last != null ? last : POOL.pollFirst();
         Call call = pooled != null ? pooled : new Call();
         call.systemCall = systemCall;
         return call;
@@ -63,7 +69,9 @@ final class Call implements AutoCloseable {
         }
         count = 0;
         used = 0;
-        POOL.addFirst(this);
+        if (!LAST.compareAndSet(null, this)) {
+            POOL.addFirst(this);
+        }
     }
 
     /** A number. */
@@ -201,28 +209,33 @@ final class Call implements AutoCloseable {
     }
 
     KernelException failed(Errno errno, Optional<String> detail) {
+        SystemCall failed = systemCall;
+        long[] given = Arrays.copyOf(arguments, count);
+        @Nullable Object[] texts = Arrays.copyOf(shown, count);
+        // Printed only if somebody reads it: most who expect a failure do not.
+        return new KernelException(failed.callName(), () -> printed(failed, given, texts), errno, detail);
+    }
+
+    private static String printed(SystemCall systemCall, long[] arguments, @Nullable Object[] shown) {
         StringBuilder text = new StringBuilder();
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < arguments.length; i++) {
             if (i > 0) {
                 text.append(", ");
             }
-            text.append(printed(i));
+            text.append(
+                    switch (shown[i]) {
+                        case String given -> KernelText.quoted(given);
+                        case Supplier<?> given -> String.valueOf(given.get());
+                        case null, default -> printedByKind(systemCall, i, arguments[i]);
+                    });
         }
-        return new KernelException(systemCall.callName(), text.toString(), errno, detail);
+        return text.toString();
     }
 
-    private String printed(int index) {
-        return switch (shown[index]) {
-            case String text -> KernelText.quoted(text);
-            case Supplier<?> text -> String.valueOf(text.get());
-            case null, default -> printedByKind(index);
-        };
-    }
-
-    private String printedByKind(int index) {
+    private static String printedByKind(SystemCall systemCall, int index, long argument) {
         List<ArgumentKind> kinds = systemCall.arguments();
         ArgumentKind kind = index < kinds.size() ? kinds.get(index) : ArgumentKind.HEX;
-        return kind.print(arguments[index]);
+        return kind.print(argument);
     }
 
     /** A piece of native memory. */

@@ -46,7 +46,7 @@ public record FileStatus(
                 area.getInt(16),
                 area.getInt(20),
                 area.getInt(24),
-                area.getLong(32),
+                inode(area),
                 area.getLong(40),
                 area.getLong(48),
                 instant(area, 112),
@@ -54,6 +54,10 @@ public record FileStatus(
                 new Device(area.getInt(128), area.getInt(132)),
                 new Device(area.getInt(136), area.getInt(140)),
                 (area.getInt(0) & LinuxConstants.STATX_MNT_ID) != 0 ? area.getLong(144) : 0);
+    }
+
+    static long inode(Call.Area area) {
+        return area.getLong(32);
     }
 
     private static Instant instant(Call.Area area, int at) {

@@ -24,6 +24,7 @@ import static io.portafilter.linux.LinuxConstants.O_CLOEXEC;
 import static io.portafilter.linux.LinuxConstants.SIOCGIFFLAGS;
 import static io.portafilter.linux.LinuxConstants.SIOCSIFFLAGS;
 import static io.portafilter.linux.LinuxConstants.STATX_BASIC_STATS;
+import static io.portafilter.linux.LinuxConstants.STATX_INO;
 import static io.portafilter.linux.LinuxConstants.STATX_MNT_ID;
 import static io.portafilter.linux.LinuxConstants.S_IFMT;
 import static io.portafilter.linux.LinuxConstants.TIOCGPTPEER;
@@ -56,6 +57,7 @@ import java.util.stream.Stream;
 public final class Kernel {
 
     private static final int STATX_BYTES = 256;
+    private static final int READ_BYTES = 8 * 1024;
     private static final int SIGINFO_BYTES = 128;
     private static final int XATTR_SIZE_MAX = 64 * 1024; // linux/limits.h
     private static final int CONTEXT_MESSAGE_BYTES = 512;
@@ -288,21 +290,26 @@ public final class Kernel {
      * limitBytes}.
      */
     public static byte[] readAll(Fd descriptor, int limitBytes) {
-        byte[] bytes = new byte[Math.min(limitBytes, 4096)];
-        int filled = 0;
-        while (true) {
-            if (filled == bytes.length) {
-                // one byte beyond the limit tells "exactly full" from "too long"
-                bytes = Arrays.copyOf(bytes, (int) Math.min((long) limitBytes + 1, 2L * bytes.length + 1));
-            }
-            int count = read(descriptor, bytes, filled, bytes.length - filled);
-            if (count == 0) {
-                return Arrays.copyOf(bytes, filled);
-            }
-            filled += count;
-            if (filled > limitBytes) {
-                throw new IllegalStateException(
-                        "file descriptor " + descriptor + " holds more than " + limitBytes + " bytes");
+        try (Call call = Call.of(SystemCall.READ)) {
+            Call.Area area = call.transferArea(READ_BYTES);
+            call.add(descriptor).add(area).add(area.length());
+            byte[] bytes = new byte[0];
+            int filled = 0;
+            while (true) {
+                int count = call.runInt();
+                if (count == 0) {
+                    return filled == bytes.length ? bytes : Arrays.copyOf(bytes, filled);
+                }
+                if (count > limitBytes - filled) {
+                    throw new IllegalStateException(
+                            "file descriptor " + descriptor + " holds more than " + limitBytes + " bytes");
+                }
+                if (count > bytes.length - filled) {
+                    // most files are read at once; the others get more room than they are seen to need
+                    bytes = Arrays.copyOf(bytes, filled == 0 ? count : Math.max(filled + count, 2 * filled));
+                }
+                area.bytes().get(area.offset(), bytes, filled, count);
+                filled += count;
             }
         }
     }
@@ -526,7 +533,7 @@ public final class Kernel {
     /** The status of a path, {@code AT_*} flags; statx(2). */
     public static FileStatus statx(Fd directory, String path, int flags) {
         try (Call call = Call.of(SystemCall.STATX)) {
-            Call.Area status = call.reserve(STATX_BYTES);
+            Call.Area status = call.transferArea(STATX_BYTES); // the kernel fills all of it
             call.add(directory)
                     .add(path)
                     .add(flags)
@@ -534,6 +541,15 @@ public final class Kernel {
                     .add(status)
                     .run();
             return FileStatus.of(status);
+        }
+    }
+
+    /** The inode number of a path alone; what tells a namespace from all others. */
+    public static long inode(Fd directory, String path, int flags) {
+        try (Call call = Call.of(SystemCall.STATX)) {
+            Call.Area status = call.transferArea(STATX_BYTES);
+            call.add(directory).add(path).add(flags).add(STATX_INO).add(status).run();
+            return FileStatus.inode(status);
         }
     }
 
@@ -564,9 +580,14 @@ public final class Kernel {
     public static String readlinkat(Fd directory, String path) {
         for (int size = 4096; ; size *= 2) {
             try (Call call = Call.of(SystemCall.READLINKAT)) {
-                Call.Area target = call.reserve(size);
-                int length = call.add(directory).add(path).add(target).add(size).runInt();
-                if (length < size) {
+                Call.Area target = call.transferArea(size);
+                int length = call.add(directory)
+                        .add(path)
+                        .add(target)
+                        .add(target.length())
+                        .runInt();
+                // PATH_MAX is less than either
+                if (length < target.length()) {
                     return KernelText.decode(target.copy(0, length), 0, length);
                 }
             }

@@ -2,6 +2,7 @@ package io.portafilter.linux;
 
 import java.io.Serial;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * A system call failed. The message reads as strace would print the call:
@@ -16,25 +17,27 @@ public final class KernelException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final String call;
-    private final String arguments;
+    private final transient Supplier<String> arguments;
     private final transient Errno errno;
     private final transient Optional<String> detail;
 
     KernelException(String call, String arguments, Errno errno) {
-        this(call, arguments, errno, Optional.empty());
+        this(call, () -> arguments, errno, Optional.empty());
     }
 
-    KernelException(String call, String arguments, Errno errno, Optional<String> detail) {
-        super(
-                call + "(" + arguments + "): " + errno
-                        + detail.map(text -> ": " + text).orElse(""),
-                null,
-                true,
-                false);
+    /** With arguments that are printed when they are asked for. */
+    KernelException(String call, Supplier<String> arguments, Errno errno, Optional<String> detail) {
+        super(null, null, true, false);
         this.call = call;
         this.arguments = arguments;
         this.errno = errno;
         this.detail = detail;
+    }
+
+    @Override
+    public String getMessage() {
+        return call + "(" + arguments() + "): " + errno
+                + detail.map(text -> ": " + text).orElse("");
     }
 
     /** The name of the system call, such as {@code move_mount}. */
@@ -44,7 +47,7 @@ public final class KernelException extends RuntimeException {
 
     /** The arguments as strace prints them, separated by a comma and a blank. */
     public String arguments() {
-        return arguments;
+        return arguments.get();
     }
 
     /** What the kernel answered. */

@@ -27,8 +27,17 @@ public final class KernelText {
 
     /** The bytes of which {@link #decode} made the text, NULs among them: what a file holds, whoever wrote it. */
     public static byte[] bytes(String text) {
-        boolean surrogates = text.chars().anyMatch(c -> Character.isSurrogate((char) c));
-        return surrogates ? encodeSurrogates(text) : text.getBytes(StandardCharsets.UTF_8);
+        return hasSurrogates(text) ? encodeSurrogates(text) : text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Asked of each path of each system call: not by a stream, which would cost more than the call. */
+    private static boolean hasSurrogates(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isSurrogate(text.charAt(i))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static String beginning(String text) {

@@ -89,6 +89,7 @@ public final class LinuxConstants {
     public static final int S_ISVTX = 0x200;
 
     // linux/stat.h
+    public static final int STATX_INO = 0x100;
     public static final int STATX_BASIC_STATS = 0x7ff;
     public static final int STATX_BTIME = 0x800;
     public static final int STATX_MNT_ID = 0x1000;

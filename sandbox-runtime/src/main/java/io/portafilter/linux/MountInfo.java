@@ -19,7 +19,7 @@ import java.util.Optional;
  * @param isUnbindable whether it cannot be bind mounted
  * @param type the file system's type
  * @param source what was mounted, {@code none} if nothing in particular
- * @param superOptions the file system's options
+ * @param superOptions the file system's options, separated by commas
  */
 public record MountInfo(
         int id,
@@ -33,11 +33,10 @@ public record MountInfo(
         boolean isUnbindable,
         String type,
         String source,
-        List<String> superOptions) {
+        String superOptions) {
 
     public MountInfo {
         options = List.copyOf(options);
-        superOptions = List.copyOf(superOptions);
     }
 
     /** Whether the mount itself is read-only. */
@@ -48,48 +47,100 @@ public record MountInfo(
     /** All lines of the file, in its order: a mount follows the one it lies on unless it was moved. */
     public static List<MountInfo> parse(String text) {
         List<MountInfo> mounts = new ArrayList<>();
-        for (String line : text.split("\n")) {
-            if (!line.isEmpty()) {
-                mounts.add(parseLine(line));
-            }
+        Line line = new Line(text);
+        while (line.next()) {
+            mounts.add(line.mount());
         }
         return mounts;
     }
 
-    private static MountInfo parseLine(String line) {
-        String[] words = line.split(" ", -1);
-        int separator = 6;
-        Optional<Integer> shared = Optional.empty();
-        Optional<Integer> master = Optional.empty();
-        boolean unbindable = false;
-        while (separator < words.length && !"-".equals(words[separator])) {
-            String field = words[separator];
-            if (field.startsWith("shared:")) {
-                shared = Optional.of(Integer.parseInt(field.substring(7)));
-            } else if (field.startsWith("master:")) {
-                master = Optional.of(Integer.parseInt(field.substring(7)));
-            } else if ("unbindable".equals(field)) {
-                unbindable = true;
+    /** Walks through the text word by word: gate 2 reads it for each launch. */
+    private static final class Line {
+
+        private final String text;
+        private int begin;
+        private int end = -1;
+        private int at;
+        private String lastWord = "";
+        private List<String> lastOptions = List.of();
+
+        Line(String text) {
+            this.text = text;
+        }
+
+        /** The next line that is not empty. */
+        boolean next() {
+            do {
+                begin = end + 1;
+                if (begin >= text.length()) {
+                    return false;
+                }
+                int newline = text.indexOf('\n', begin);
+                end = newline < 0 ? text.length() : newline;
+            } while (end == begin);
+            at = begin;
+            return true;
+        }
+
+        private String word() {
+            if (at > end) {
+                throw new IllegalArgumentException("not a line of mountinfo: " + text.substring(begin, end));
             }
-            separator++;
+            int blank = text.indexOf(' ', at);
+            int stop = blank < 0 || blank > end ? end : blank;
+            String word = text.substring(at, stop);
+            at = stop + 1;
+            return word;
         }
-        if (separator + 3 >= words.length) {
-            throw new IllegalArgumentException("not a line of mountinfo: " + line);
+
+        MountInfo mount() {
+            int id = Integer.parseInt(word());
+            int parentId = Integer.parseInt(word());
+            Device device = device(word());
+            String root = unescape(word());
+            String mountPoint = unescape(word());
+            List<String> options = options(word());
+            Optional<Integer> shared = Optional.empty();
+            Optional<Integer> master = Optional.empty();
+            boolean unbindable = false;
+            for (String field = word(); !"-".equals(field); field = word()) {
+                if (field.startsWith("shared:")) {
+                    shared = Optional.of(Integer.parseInt(field.substring(7)));
+                } else if (field.startsWith("master:")) {
+                    master = Optional.of(Integer.parseInt(field.substring(7)));
+                } else if ("unbindable".equals(field)) {
+                    unbindable = true;
+                }
+            }
+            return new MountInfo(
+                    id,
+                    parentId,
+                    device,
+                    root,
+                    mountPoint,
+                    options,
+                    shared,
+                    master,
+                    unbindable,
+                    unescape(word()),
+                    unescape(word()),
+                    word());
         }
-        String[] device = words[2].split(":");
-        return new MountInfo(
-                Integer.parseInt(words[0]),
-                Integer.parseInt(words[1]),
-                new Device(Integer.parseInt(device[0]), Integer.parseInt(device[1])),
-                unescape(words[3]),
-                unescape(words[4]),
-                List.of(words[5].split(",")),
-                shared,
-                master,
-                unbindable,
-                unescape(words[separator + 1]),
-                unescape(words[separator + 2]),
-                List.of(words[separator + 3].split(",")));
+
+        private static Device device(String word) {
+            int colon = word.indexOf(':');
+            return new Device(
+                    Integer.parseInt(word, 0, colon, 10), Integer.parseInt(word, colon + 1, word.length(), 10));
+        }
+
+        /** Most mounts have the options of the one before. */
+        private List<String> options(String word) {
+            if (!word.equals(lastWord)) {
+                lastWord = word;
+                lastOptions = List.of(word.split(","));
+            }
+            return lastOptions;
+        }
     }
 
     /** The kernel writes blank, tab, newline and backslash as a backslash with three octal digits. */

@@ -73,7 +73,7 @@ public final class ProcDirectory implements AutoCloseable {
 
     /** What tells a namespace from all others that exist now: its inode on nsfs. */
     public long namespaceInode(String name) {
-        return Kernel.statx(directory, "ns/" + name, 0).inode();
+        return Kernel.inode(directory, "ns/" + name, 0);
     }
 
     @Override

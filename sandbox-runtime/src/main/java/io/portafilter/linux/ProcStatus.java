@@ -1,9 +1,7 @@
 package io.portafilter.linux;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * What {@code /proc/PID/status} says, proc_pid_status(5).
@@ -67,37 +65,77 @@ public record ProcStatus(
 
     /** Parses the file's text. Throws IllegalArgumentException for text that lacks a field every kernel writes. */
     public static ProcStatus parse(String text) {
-        Map<String, String> fields = new HashMap<>();
-        int begin = 0;
-        while (begin < text.length()) {
+        Fields fields = new Fields("\n" + text);
+        // in the file's order: so they are found in one pass
+        String name = fields.get("\nName:");
+        String umask = fields.get("\nUmask:", "");
+        char state = fields.get("\nState:").charAt(0);
+        int parent = Integer.parseInt(fields.get("\nPPid:"));
+        Ids uids = Ids.parse(fields.get("\nUid:"));
+        Ids gids = Ids.parse(fields.get("\nGid:"));
+        List<Integer> groups = numbers(fields.get("\nGroups:"));
+        List<Integer> pids = numbers(fields.get("\nNSpid:"));
+        CapabilitySet inheritable = CapabilitySet.parse(fields.get("\nCapInh:"));
+        CapabilitySet permitted = CapabilitySet.parse(fields.get("\nCapPrm:"));
+        CapabilitySet effective = CapabilitySet.parse(fields.get("\nCapEff:"));
+        CapabilitySet bounding = CapabilitySet.parse(fields.get("\nCapBnd:"));
+        CapabilitySet ambient = CapabilitySet.parse(fields.get("\nCapAmb:"));
+        boolean noNewPrivileges = "1".equals(fields.get("\nNoNewPrivs:"));
+        int seccompMode = Integer.parseInt(fields.get("\nSeccomp:"));
+        int seccompFilters = Integer.parseInt(fields.get("\nSeccomp_filters:", "-1"));
+        return new ProcStatus(
+                name,
+                state,
+                parent,
+                pids,
+                uids,
+                gids,
+                groups,
+                inheritable,
+                permitted,
+                effective,
+                bounding,
+                ambient,
+                noNewPrivileges,
+                seccompMode,
+                seccompFilters,
+                umask.isEmpty() ? -1 : Integer.parseInt(umask, 8));
+    }
+
+    /** The file's lines, each after a newline; the kernel escapes those in a name. */
+    private static final class Fields {
+
+        private final String text;
+        private int from;
+
+        Fields(String text) {
+            this.text = text;
+        }
+
+        String get(String beginning) {
+            String value = get(beginning, "\n");
+            if (value.equals("\n")) {
+                throw new IllegalArgumentException(
+                        "the process status has no field " + beginning.substring(1, beginning.length() - 1));
+            }
+            return value;
+        }
+
+        /** Looks behind the field that was found last; for one that is not there, everywhere. */
+        String get(String beginning, String otherwise) {
+            int found = text.indexOf(beginning, from);
+            if (found < 0) {
+                found = text.indexOf(beginning);
+            }
+            if (found < 0) {
+                return otherwise;
+            }
+            int begin = found + beginning.length();
             int newline = text.indexOf('\n', begin);
             int end = newline < 0 ? text.length() : newline;
-            int colon = text.indexOf(':', begin);
-            if (colon > begin && colon < end) {
-                fields.put(
-                        text.substring(begin, colon),
-                        text.substring(colon + 1, end).strip());
-            }
-            begin = end + 1;
+            from = end;
+            return text.substring(begin, end).strip();
         }
-        String umask = fields.getOrDefault("Umask", "");
-        return new ProcStatus(
-                field(fields, "Name"),
-                field(fields, "State").charAt(0),
-                Integer.parseInt(field(fields, "PPid")),
-                numbers(field(fields, "NSpid")),
-                Ids.parse(field(fields, "Uid")),
-                Ids.parse(field(fields, "Gid")),
-                numbers(field(fields, "Groups")),
-                CapabilitySet.parse(field(fields, "CapInh")),
-                CapabilitySet.parse(field(fields, "CapPrm")),
-                CapabilitySet.parse(field(fields, "CapEff")),
-                CapabilitySet.parse(field(fields, "CapBnd")),
-                CapabilitySet.parse(field(fields, "CapAmb")),
-                "1".equals(field(fields, "NoNewPrivs")),
-                Integer.parseInt(field(fields, "Seccomp")),
-                Integer.parseInt(fields.getOrDefault("Seccomp_filters", "-1")),
-                umask.isEmpty() ? -1 : Integer.parseInt(umask, 8));
     }
 
     /** How many filters apply to this process itself, which hands them down to what it starts; 0 if it cannot be told. */
@@ -108,14 +146,6 @@ public record ProcStatus(
     /** Whether the process has ended and only waits to be reaped. */
     public boolean isZombie() {
         return state == 'Z' || state == 'X';
-    }
-
-    private static String field(Map<String, String> fields, String name) {
-        String value = fields.get(name);
-        if (value == null) {
-            throw new IllegalArgumentException("the process status has no field " + name);
-        }
-        return value;
     }
 
     private static List<Integer> numbers(String text) {

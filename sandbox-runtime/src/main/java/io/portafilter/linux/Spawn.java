@@ -4,7 +4,6 @@ import static io.portafilter.linux.LinuxConstants.O_RDWR;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -129,7 +128,7 @@ final class Spawn {
             }
             // execve(2): a writer, or another child between fork and exec that still has a copy of its descriptor
             if (error != Errno.ETXTBSY.number() || attempt == BUSY_ATTEMPTS) {
-                throw new KernelException("posix_spawn", printed(request), Errno.of(error), Optional.empty());
+                throw new KernelException("posix_spawn", printed(request), Errno.of(error));
             }
             LockSupport.parkNanos(BUSY_WAIT_NANOS);
         }

@@ -26,7 +26,7 @@ import java.util.Locale;
 @SuppressWarnings("MustBeClosedChecker") // Running closes the monitor
 final class VerifyBenchmark {
 
-    private static final int WARM_UP = 150;
+    private static final int WARM_UP = 300;
     private static final int CHECKS = 200;
     private static final int PAIRS = 300;
     private static final int LOOKUPS = 2000;

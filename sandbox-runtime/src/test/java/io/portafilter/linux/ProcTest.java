@@ -90,7 +90,7 @@ class ProcTest {
         assertThat(mounts.get(0).device()).isEqualTo(new Device(98, 0));
         assertThat(mounts.get(0).masterGroup()).isEqualTo(Optional.of(1));
         assertThat(mounts.get(0).options()).containsExactly("rw", "noatime");
-        assertThat(mounts.get(0).superOptions()).containsExactly("rw", "errors=continue");
+        assertThat(mounts.get(0).superOptions()).isEqualTo("rw,errors=continue");
         assertThat(mounts.get(1).sharedGroup()).isEqualTo(Optional.of(2));
         assertThat(mounts.get(1).isUnbindable()).isTrue();
         assertThat(mounts.get(1).isReadOnly()).isTrue();
