@@ -228,7 +228,9 @@ public final class SeccompCompiler {
                 .put(filter)
                 .array();
         return new SeccompCompilation(
-                new SeccompProgram(whole, profile.flags(), profile.name()), List.copyOf(unknown), modes.size() > 1);
+                new SeccompProgram(BpfSearchTree.shortened(whole), profile.flags(), profile.name()),
+                List.copyOf(unknown),
+                modes.size() > 1);
     }
 
     private static byte[] compile(
