@@ -298,6 +298,16 @@ public final class Containerd implements CriServer {
         return found;
     }
 
+    /** containerd and its shims. */
+    public List<Long> runtimeProcesses() {
+        List<Long> pids = new ArrayList<>(List.of(process.pid()));
+        processes().stream()
+                .map(ProcessHandle::pid)
+                .filter(pid -> Proc.commandLine(pid).contains("containerd-shim"))
+                .forEach(pids::add);
+        return pids;
+    }
+
     private static List<String> mountsBelow(Path directory) {
         return Proc.self().mounts().stream()
                 .map(Proc.Mount::point)

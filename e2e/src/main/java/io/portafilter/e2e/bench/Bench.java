@@ -1,6 +1,5 @@
 package io.portafilter.e2e.bench;
 
-import io.portafilter.cri.v1.ExecSyncRequest;
 import io.portafilter.cri.v1.ListImagesRequest;
 import io.portafilter.cri.v1.VersionRequest;
 import io.portafilter.e2e.Container;
@@ -14,7 +13,9 @@ import io.portafilter.e2e.Proc;
 import io.portafilter.e2e.TestImages;
 import io.portafilter.e2e.TestRegistry;
 import io.portafilter.e2e.Tree;
+import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,6 +46,8 @@ public final class Bench {
     private static final int PEER_WARM_UP = 10;
 
     private static final int PODS_BEFORE_MEMORY = 1000;
+    private static final int DENSITY = 100;
+    private static final int LOG_LINES = 2_000_000;
     private static final List<String> PROGRAM = List.of("/bin/sleep", "1000");
 
     /** What containerd runs as a pod's first process. */
@@ -69,12 +72,15 @@ public final class Bench {
         all.put("start-isolated", b -> b.starts("start-isolated", QUIET, ISOLATED_BLOCK));
         all.put("exec-sync", b -> b.execs("exec-sync", Duration.ZERO, BLOCK));
         all.put("exec-isolated", b -> b.execs("exec-isolated", QUIET, ISOLATED_BLOCK));
+        all.put("exec-cpu", Bench::execCpu);
         all.put("sandbox", Bench::sandbox);
         all.put("create", b -> b.calls("create", CriCalls::create));
         all.put("stop", b -> b.calls("stop", CriCalls::stop));
         all.put("remove", b -> b.calls("remove", CriCalls::remove));
         all.put("list", b -> b.calls("list", CriCalls::list));
         all.put("status", b -> b.calls("status", CriCalls::status));
+        all.put("logs", Bench::logs);
+        all.put("density", Bench::density);
         all.put("server-start", Bench::serverStart);
         all.put("idle-memory", Bench::idleMemory);
         if (Tree.busybox().isEmpty() || Tree.dockerRegistry().isEmpty()) {
@@ -121,6 +127,10 @@ public final class Bench {
 
     /** Both series, in alternating blocks: ours, then each peer. */
     private void alternate(String name, int block, Measured ours, Map<String, Measured> peers) {
+        alternate(name, "ms", block, ours, peers);
+    }
+
+    private void alternate(String name, String unit, int block, Measured ours, Map<String, Measured> peers) {
         List<Double> mine = new ArrayList<>();
         Map<String, List<Double>> others = new LinkedHashMap<>();
         peers.keySet().forEach(peer -> others.put(peer, new ArrayList<>()));
@@ -130,10 +140,10 @@ public final class Bench {
                     Optional.ofNullable(others.get(peer)).orElseThrow().addAll(measured.times(block)));
         }
         if (others.isEmpty()) {
-            print(Series.alone(name, "ms", mine));
+            print(Series.alone(name, unit, mine));
         }
         others.forEach(
-                (peer, measured) -> print(new Series(name, "ms", mine, Optional.of(new Series.Peer(peer, measured)))));
+                (peer, measured) -> print(new Series(name, unit, mine, Optional.of(new Series.Peer(peer, measured)))));
     }
 
     @FunctionalInterface
@@ -167,42 +177,98 @@ public final class Bench {
         }
     }
 
-    private static List<Double> execs(PortafilterServer server, ExecSyncRequest request, int times, Duration quiet) {
-        List<Double> all = new ArrayList<>();
-        for (int i = 0; i < times; i++) {
-            quiet(quiet);
-            all.add(millis(() -> {
-                int code = server.cri().runtime().execSync(request).getExitCode();
-                if (code != 0) {
-                    throw new IllegalStateException("exec of /bin/true: exit code " + code);
-                }
-            }));
-        }
-        return all;
-    }
-
     private void execs(String name, Duration quiet, int block) {
         try (PortafilterServer server = server()) {
-            Pod pod = PodFixture.pod(server).run();
-            Container container = fixture(pod, image).start();
-            ExecSyncRequest request = ExecSyncRequest.newBuilder()
-                    .setContainerId(container.id())
-                    .addCmd("/bin/true")
-                    .build();
-            Measured ours = n -> execs(server, request, n, quiet);
-            Measured warmUp = n -> execs(server, request, n, Duration.ZERO);
-            var _ = warmUp.times(WARM_UP);
-            List<OciPeer> peers = peers(server, pod, List.of("runc"));
+            CriCalls ours = new CriCalls(server, image);
+            var _ = ours.exec(WARM_UP, Duration.ZERO);
+            List<OciPeer> peers = peers(server, ours.pod(), List.of("runc"));
             try {
                 Map<String, Measured> measured = new LinkedHashMap<>();
                 peers.forEach(peer -> {
                     peer.keep();
                     measured.put(peer.name(), n -> peer.exec(n, quiet));
                 });
-                alternate(name, block, ours, measured);
+                withContainerd(containerd -> {
+                    containerd.ifPresent(peer -> measured.put("containerd", n -> peer.exec(n, quiet)));
+                    alternate(name, block, n -> ours.exec(n, quiet), measured);
+                });
             } finally {
                 peers.forEach(OciPeer::close);
             }
+        }
+    }
+
+    /** Processor time of an exec, a value for each block of them. */
+    private void execCpu() {
+        try (PortafilterServer server = server()) {
+            CriCalls ours = new CriCalls(server, image);
+            var _ = ours.exec(WARM_UP, Duration.ZERO);
+            withContainerd(peer -> alternate(
+                    "exec-cpu",
+                    1,
+                    n -> List.of(ours.execCpu()),
+                    peer.map(p -> Map.<String, Measured>of("containerd", n -> List.of(p.execCpu())))
+                            .orElse(Map.of())));
+        }
+    }
+
+    /** 200 MB of 100-byte lines through a container's log. */
+    private void logs() {
+        try (PortafilterServer server = server()) {
+            CriCalls ours = new CriCalls(server, image);
+            String last = "z".repeat(99);
+            Path lines = server.base().resolve("lines");
+            writeLines(lines, last);
+            double _ = ours.log(lines, last);
+            withContainerd(peer -> alternate(
+                    "logs",
+                    1,
+                    n -> List.of(ours.log(lines, last)),
+                    peer.map(p -> Map.<String, Measured>of("containerd", n -> List.of(p.log(lines, last))))
+                            .orElse(Map.of())));
+        }
+    }
+
+    private static void writeLines(Path file, String last) {
+        try (BufferedWriter writer = Files.newBufferedWriter(file)) {
+            for (int i = 1; i < LOG_LINES; i++) {
+                writer.write("%099d\n".formatted(i));
+            }
+            writer.write(last + "\n");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Memory at {@value #DENSITY} pods of one container, and processor time of a minute in which nobody asks anything. */
+    private void density() {
+        try (PortafilterServer server = server()) {
+            CriCalls ours = new CriCalls(server, image);
+            ours.fill(DENSITY);
+            withContainerd(peer -> {
+                peer.ifPresent(p -> p.fill(DENSITY));
+                quiet(Duration.ofSeconds(5));
+                RuntimeProcesses mine = ours.processes();
+                Optional<RuntimeProcesses> others = peer.map(CriCalls::processes);
+                alternate(
+                        "density",
+                        "KiB",
+                        1,
+                        n -> List.of(mine.pssKib()),
+                        others.map(p -> Map.<String, Measured>of("containerd", n -> List.of(p.pssKib())))
+                                .orElse(Map.of()));
+                double before = mine.cpuMillis();
+                Optional<Double> beforeOthers = others.map(RuntimeProcesses::cpuMillis);
+                quiet(Duration.ofMinutes(1));
+                List<Double> spent = List.of(mine.cpuMillis() - before);
+                print(others.map(p -> new Series(
+                                "density-cpu",
+                                "ms",
+                                spent,
+                                Optional.of(new Series.Peer(
+                                        "containerd", List.of(p.cpuMillis() - beforeOthers.orElseThrow())))))
+                        .orElseGet(() -> Series.alone("density-cpu", "ms", spent)));
+            });
         }
     }
 

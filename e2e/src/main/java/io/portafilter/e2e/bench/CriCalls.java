@@ -1,6 +1,7 @@
 package io.portafilter.e2e.bench;
 
 import io.portafilter.cri.v1.ContainerStatusRequest;
+import io.portafilter.cri.v1.ExecSyncRequest;
 import io.portafilter.cri.v1.ListContainersRequest;
 import io.portafilter.cri.v1.RemoveContainerRequest;
 import io.portafilter.cri.v1.StartContainerRequest;
@@ -9,6 +10,12 @@ import io.portafilter.e2e.Container;
 import io.portafilter.e2e.CriServer;
 import io.portafilter.e2e.Pod;
 import io.portafilter.e2e.PodFixture;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +24,7 @@ import java.util.Optional;
 /** Calls of one server, timed in milliseconds at the client. What they need before and leave behind is not timed. */
 final class CriCalls {
     private static final int LISTED = 500;
+    private static final int EXECS = 100;
 
     private final CriServer server;
     private final String image;
@@ -81,6 +89,93 @@ final class CriCalls {
         });
     }
 
+    private Container running() {
+        Container container = running.orElseGet(() -> Bench.fixture(pod, image).start());
+        running = Optional.of(container);
+        return container;
+    }
+
+    /**
+     * ExecSync of a program that does nothing.
+     *
+     * @param quiet before each
+     */
+    List<Double> exec(int n, Duration quiet) {
+        var request = ExecSyncRequest.newBuilder()
+                .setContainerId(running().id())
+                .addCmd("/bin/true")
+                .build();
+        return times(n, () -> {
+            Bench.quiet(quiet);
+            return Bench.millis(() -> {
+                int code = server.cri().runtime().execSync(request).getExitCode();
+                if (code != 0) {
+                    throw new IllegalStateException("exec of /bin/true: exit code " + code);
+                }
+            });
+        });
+    }
+
+    /** What {@value #EXECS} execs in a row cost in processor time of everybody involved but the client, for each of them. */
+    double execCpu() {
+        var _ = running();
+        RuntimeProcesses processes = RuntimeProcesses.of(server);
+        double before = processes.cpuMillis();
+        var _ = exec(EXECS, Duration.ZERO);
+        return (processes.cpuMillis() - before) / EXECS;
+    }
+
+    /**
+     * From the start of a container that copies a file to its standard output until its log holds all of it.
+     *
+     * @param lines of the file that ends with the last line
+     */
+    double log(Path lines, String last) {
+        Container container = pod.container(image)
+                .command("/bin/cat", "/lines")
+                .readOnlyMount(lines, "/lines")
+                .create();
+        double took = Bench.millis(() -> {
+            container.start();
+            while (!endsWith(container.log(), last)) {
+                Bench.quiet(Duration.ofMillis(2));
+            }
+        });
+        container.remove();
+        try {
+            var _ = Files.deleteIfExists(container.log());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return took;
+    }
+
+    private static boolean endsWith(Path log, String last) {
+        try (RandomAccessFile file = new RandomAccessFile(log.toFile(), "r")) {
+            byte[] end = new byte[last.length() + 1];
+            if (file.length() < end.length) {
+                return false;
+            }
+            file.seek(file.length() - end.length);
+            file.readFully(end);
+            return new String(end, StandardCharsets.ISO_8859_1).equals(last + "\n");
+        } catch (IOException e) {
+            return false; // not there yet
+        }
+    }
+
+    /** Pods of one container each that does nothing; they stay. */
+    void fill(int pods) {
+        for (int i = 0; i < pods; i++) {
+            var _ = Bench.fixture(PodFixture.pod(server).run(), image).start();
+        }
+    }
+
+    /** The server's own processes. */
+    RuntimeProcesses processes() {
+        return RuntimeProcesses.of(server);
+    }
+
     /** CreateContainer. */
     List<Double> create(int n) {
         return times(n, () -> {
@@ -142,10 +237,8 @@ final class CriCalls {
 
     /** ContainerStatus of a running one, not verbose. */
     List<Double> status(int n) {
-        Container container = running.orElseGet(() -> Bench.fixture(pod, image).start());
-        running = Optional.of(container);
         var request = ContainerStatusRequest.newBuilder()
-                .setContainerId(container.id())
+                .setContainerId(running().id())
                 .build();
         return times(
                 n,
