@@ -102,7 +102,7 @@ final class ContainerEnd {
         if (found.isEmpty() || found.get().state() == ContainerState.EXITED) {
             return;
         }
-        Path exitFile = node.places().containerState(container.id()).resolve("exit");
+        Path exitFile = exitFile(container);
         Optional<ExitRecord> exit = awaitExit(exitFile, monitor);
         Cgroup cgroup = Cgroup.at(node.host().cgroups(), cgroupPath(node, container));
         killLeftovers(container, cgroup);
@@ -119,6 +119,15 @@ final class ContainerEnd {
                 Level.INFO,
                 "container.exited container=" + container.name() + " id=" + Places.shortId(container.id()) + " code="
                         + ended.exitCode() + " reason=" + ended.reason());
+    }
+
+    /** What its monitor has written of its end so far. */
+    Optional<ExitRecord> exit(LiveContainer container) {
+        return read(exitFile(container));
+    }
+
+    private Path exitFile(LiveContainer container) {
+        return node.places().containerState(container.id()).resolve("exit");
     }
 
     /** The cgroup may be gone; then it is what was seen before. Where we killed, another's kill must not count as its own. */

@@ -755,7 +755,9 @@ final class ContainerLifecycle {
         ContainerRecord record = record(container);
         LaunchedContainer launched = record.state() == ContainerState.STARTING
                 // the program may be another process than the one that waited at the gate
-                ? new LaunchedContainer(recorded.monitor(), monitor.program().orElse(recorded.init()))
+                ? new LaunchedContainer(
+                        recorded.monitor(),
+                        monitor.program(() -> end.exit(container)).orElse(recorded.init()))
                 : recorded;
         if (!launched.init().isAlive()) {
             end.finish(container, found);

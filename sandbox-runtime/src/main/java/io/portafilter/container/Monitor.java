@@ -130,7 +130,7 @@ public final class Monitor implements AutoCloseable {
      *     children may leave one out while the one before it is reaped ({@code proc_pid_task(5)})
      * @throws LaunchException if there is neither a child nor an end
      */
-    Optional<ProcessRef> program(Supplier<Optional<ExitRecord>> exit) {
+    public Optional<ProcessRef> program(Supplier<Optional<ExitRecord>> exit) {
         long deadline = System.nanoTime() + PreparedLaunch.TIME_LIMIT.toNanos();
         do {
             Optional<ProcessRef> child = newestChild();
