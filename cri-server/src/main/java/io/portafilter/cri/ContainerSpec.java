@@ -5,6 +5,7 @@ import io.portafilter.cgroup.CgroupLimits;
 import io.portafilter.container.ContainerRequest;
 import io.portafilter.container.MountRequest;
 import io.portafilter.container.PidMode;
+import io.portafilter.container.StandardStreams;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.LinuxContainerResources;
@@ -115,6 +116,7 @@ record ContainerSpec(
                 pod.hostNetwork(),
                 pod.hostIpc(),
                 security,
+                StandardStreams.OUTPUT,
                 mounts,
                 found.nodes(),
                 layersTopFirst,

@@ -5,7 +5,6 @@ import static io.portafilter.cri.CriException.precondition;
 import static io.portafilter.linux.LinuxConstants.EPOLLET;
 import static io.portafilter.linux.LinuxConstants.EPOLLIN;
 import static io.portafilter.linux.LinuxConstants.EPOLLONESHOT;
-import static io.portafilter.linux.LinuxConstants.O_NONBLOCK;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.ByteString;
@@ -142,8 +141,8 @@ final class ExecSync {
         CompletableFuture<Boolean> ended = new CompletableFuture<>();
         Context caller = Context.current();
         Context.CancellationListener onCancel = _ -> ended.complete(false);
-        Output stdout = new Output(launch.stdout(), keepable);
-        Output stderr = new Output(launch.stderr(), keepable);
+        Output stdout = new Output(launch.stdout().orElseThrow(), keepable);
+        Output stderr = new Output(launch.stderr().orElseThrow(), keepable);
         EventLoop.Registration end =
                 node.events().watch(launch.monitor().pidfd(), EPOLLIN | EPOLLONESHOT, _ -> ended.complete(true));
         caller.addListener(onCancel, Runnable::run);
@@ -237,7 +236,6 @@ final class ExecSync {
         Output(Fd pipe, Semaphore keepable) {
             this.pipe = pipe;
             this.keepable = keepable;
-            Kernel.setFlags(pipe, Kernel.getFlags(pipe) | O_NONBLOCK);
         }
 
         void watch(EventLoop events) {

@@ -18,6 +18,7 @@ import io.portafilter.linux.Pipe;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.ProcFile;
 import io.portafilter.linux.ProcessRef;
+import io.portafilter.linux.ReceivedMessage;
 import io.portafilter.rootfs.CgroupTree;
 import io.portafilter.rootfs.DetachedMount;
 import io.portafilter.rootfs.DeviceNode;
@@ -37,6 +38,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /**
@@ -74,6 +76,7 @@ public final class ContainerLaunch implements AutoCloseable {
             ContainerRequest asked,
             PreparedLaunch launch,
             Groundwork groundwork,
+            PreparedMounts mounts,
             LaunchedContainer prepared,
             Rollback undo) {
         this.host = host;
@@ -84,7 +87,7 @@ public final class ContainerLaunch implements AutoCloseable {
         this.cgroup = groundwork.made().cgroup();
         this.prepared = prepared;
         this.pod = groundwork.pod();
-        this.mounts = groundwork.mounts();
+        this.mounts = mounts;
         this.points = groundwork.points();
         this.undo = undo;
     }
@@ -124,6 +127,7 @@ public final class ContainerLaunch implements AutoCloseable {
     /**
      * Everything that the launch program is handed, made by the server: cgroup, mounts, pipes, files.
      *
+     * @param input what the monitor keeps of the program's input, if that is a pipe
      * @param undo removes it again; taken over by the launch
      */
     record Groundwork(
@@ -133,9 +137,15 @@ public final class ContainerLaunch implements AutoCloseable {
             PreparedMounts mounts,
             MountPoints points,
             Fd stay,
+            List<Fd> input,
             Descriptors descriptors,
             Rollback undo)
             implements AutoCloseable {
+
+        Groundwork {
+            input = List.copyOf(input);
+        }
+
         @Override
         public void close() {
             try (undo) {
@@ -204,7 +214,12 @@ public final class ContainerLaunch implements AutoCloseable {
                 DetachedMount.setReadOnly(root);
             }
             logPipe(Slot.Role.STDOUT_READ, Slot.Role.STDOUT_WRITE, plan, descriptors);
-            logPipe(Slot.Role.STDERR_READ, Slot.Role.STDERR_WRITE, plan, descriptors);
+            if (plan.streams().terminal()) {
+                noStderr(descriptors);
+            } else {
+                logPipe(Slot.Role.STDERR_READ, Slot.Role.STDERR_WRITE, plan, descriptors);
+            }
+            List<Fd> input = input(plan, descriptors, undo);
             descriptors.give(Slot.Role.EXIT_FILE, PreparedLaunch.exitFile(asked.stateDirectory()));
             Pipe stay = Kernel.pipe2(O_CLOEXEC | O_NONBLOCK);
             undo.add(stay.write()::close);
@@ -216,6 +231,7 @@ public final class ContainerLaunch implements AutoCloseable {
                     numbers(plan, root, devices, descriptors, neighbours.pod()),
                     points,
                     stay.write(),
+                    input,
                     descriptors,
                     undo.transfer());
         }
@@ -250,15 +266,41 @@ public final class ContainerLaunch implements AutoCloseable {
         launch.status().noteExecutions();
         int pid = awaitReady(launch, groundwork.made().cgroup(), asked);
         LaunchedContainer prepared;
-        try (ProcDirectory process = launch.open(pid)) {
+        PreparedMounts.Terminals terminals;
+        try (ProcDirectory process = launch.open(pid);
+                ReceivedMessage sent = launch.receive()) {
             prepared = new LaunchedContainer(
                     launch.monitor().process(),
                     new ProcessRef(pid, process.stat().startTimeTicks()));
-            launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children");
+            terminals = terminals(sent.descriptors(), plan.streams());
+            List<Fd> kept = new ArrayList<>(sent.descriptors());
+            kept.addAll(groundwork.input());
+            launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children", kept);
         }
+        groundwork.input().forEach(Fd::close);
         groundwork.made().letGo();
         return new ContainerLaunch(
-                host, asked, launch, groundwork, prepared, groundwork.undo().transfer());
+                host,
+                asked,
+                launch,
+                groundwork,
+                groundwork.mounts().with(terminals),
+                prepared,
+                groundwork.undo().transfer());
+    }
+
+    /** Looks at what the prepared process has made: its devpts, and the master of the program's terminal if it has one. */
+    private static PreparedMounts.Terminals terminals(List<Fd> sent, StandardStreams streams) {
+        if (sent.size() != (streams.terminal() ? 2 : 1)) {
+            throw LaunchException.because("the prepared process hands over " + sent.size() + " descriptors");
+        }
+        Fd terminals = sent.getFirst();
+        PseudoTerminal.requireDevpts(terminals);
+        if (streams.terminal()) {
+            PseudoTerminal.requireMaster(sent.getLast(), terminals);
+        }
+        FileStatus status = Kernel.fstat(terminals);
+        return new PreparedMounts.Terminals(status.mountId(), status.device());
     }
 
     /** Returns the pid of the process that waits at its gate; tells an end for want of memory from others. */
@@ -433,6 +475,8 @@ public final class ContainerLaunch implements AutoCloseable {
                     switch (mount) {
                         case MountPlan.Devices(String target) -> points.addTree(target, devices);
                         case MountPlan.FileSystem fileSystem -> own(points, fileSystem.target());
+                        case MountPlan.Terminals(String target) -> own(points, target);
+                        case MountPlan.Console(String target) -> points.addOwnFile(target);
                         case MountPlan.OfPause(String target, String _) -> own(points, target);
                         case MountPlan.OfTarget(String target) -> own(points, target);
                         case MountPlan.CgroupTree(String target) ->
@@ -473,6 +517,7 @@ public final class ContainerLaunch implements AutoCloseable {
                 ours.device(),
                 volumes,
                 cgroups,
+                PreparedMounts.Terminals.NONE,
                 PauseMounts.of(pod.pause()));
     }
 
@@ -488,18 +533,50 @@ public final class ContainerLaunch implements AutoCloseable {
         descriptors.give(write, pipe.write());
     }
 
+    /** With a terminal stderr is no other stream than stdout. */
+    private static void noStderr(Descriptors descriptors) {
+        Fd nothing = descriptors.at(Slot.of(Slot.Role.STDIN));
+        descriptors.lend(Slot.of(Slot.Role.STDERR_READ), nothing);
+        descriptors.lend(Slot.of(Slot.Role.STDERR_WRITE), nothing);
+    }
+
+    /** What the monitor keeps of it, to be closed here once it does. */
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own one, the rollback the others
+    private static List<Fd> input(ContainerPlan plan, Descriptors descriptors, Rollback undo) {
+        if (!plan.streams().inputPipe()) {
+            return List.of();
+        }
+        Pipe pipe = inputPipe(plan);
+        undo.add(pipe.write()::close);
+        descriptors.give(Slot.Role.INPUT, pipe.read());
+        if (!plan.streams().inputEnds()) {
+            return List.of(pipe.write());
+        }
+        Fd order = Kernel.eventfd(EFD_NONBLOCK);
+        undo.add(order::close);
+        return List.of(pipe.write(), order);
+    }
+
+    @MustBeClosed
+    static Pipe logPipe(ContainerPlan plan) {
+        return pipe(plan, pipe -> {
+            int _ = Kernel.setPipeSize(pipe.write(), LOG_PIPE_BYTES);
+        });
+    }
+
+    /** One whose write end does not block: the server's. */
+    @MustBeClosed
+    static Pipe inputPipe(ContainerPlan plan) {
+        return pipe(plan, pipe -> Kernel.setFlags(pipe.write(), O_NONBLOCK));
+    }
+
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // handed to the caller
-    static Pipe logPipe(ContainerPlan plan) {
+    private static Pipe pipe(ContainerPlan plan, Consumer<Pipe> settings) {
         Pipe pipe = Kernel.pipe2(O_CLOEXEC);
         try {
-            int _ = Kernel.setPipeSize(pipe.write(), LOG_PIPE_BYTES);
-            long uid = plan.security().user().uid();
-            long gid = plan.security().user().gid();
-            Kernel.fchown(
-                    pipe.write(),
-                    (int) plan.ids().map(ids -> ids.hostUid(uid)).orElse(uid).longValue(),
-                    (int) plan.ids().map(ids -> ids.hostGid(gid)).orElse(gid).longValue());
+            settings.accept(pipe);
+            Kernel.fchown(pipe.write(), plan.hostUid(), plan.hostGid());
             return pipe;
         } catch (RuntimeException e) {
             pipe.close();

@@ -34,6 +34,8 @@ import java.util.Optional;
  * @param hostNetwork no network and UTS namespace to join
  * @param hostIpc no IPC namespace to join
  * @param cgroupNamespace a cgroup namespace of its own
+ * @param streams what the program reads and writes
+ * @param terminals the file system of its terminals; made for each container, though a volume may lie in its place
  * @param mounts in the order in which they are attached
  * @param prepared what the server makes for them beforehand: binds of the host's files, in the same order
  * @param oomScoreAdj as far as the server may set it
@@ -51,6 +53,8 @@ public record ContainerPlan(
         boolean hostNetwork,
         boolean hostIpc,
         boolean cgroupNamespace,
+        StandardStreams streams,
+        MountPlan.FileSystem terminals,
         List<MountPlan> mounts,
         List<MountRequest> prepared,
         int oomScoreAdj,
@@ -59,7 +63,12 @@ public record ContainerPlan(
 
     private static final String DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     private static final String CGROUPS = "/sys/fs/cgroup";
+    private static final String TERMINALS = "/dev/pts";
     private static final int TTY_GROUP = 5;
+
+    /** Of the host's 4096, of which the kernel keeps 1024 for itself: no container alone takes all that is left. */
+    private static final int MOST_TERMINALS = 1024;
+
     private static final long SOFT_OPEN_FILES = 1024;
     private static final long HARD_OPEN_FILES = 1048576;
     private static final int NAME_BYTES = 15;
@@ -120,6 +129,8 @@ public record ContainerPlan(
                 asked.hostNetwork(),
                 asked.hostIpc(),
                 cgroupNamespace,
+                asked.streams(),
+                terminals(security),
                 list.mounts(),
                 list.prepared(),
                 Math.max(asked.oomScoreAdj(), facts.lowestOomScoreAdj()),
@@ -239,8 +250,7 @@ public record ContainerPlan(
     private static MountList mounts(
             ContainerRequest asked, SecurityPlan security, List<MountRequest> volumes, LaunchFacts facts) {
         MountList list = new MountList(volumes, new ArrayList<>(), new ArrayList<>());
-        long noSuidNoExec = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-        long bare = noSuidNoExec | MOUNT_ATTR_NODEV;
+        long bare = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV;
         long writable = security.privileged() ? 0 : MOUNT_ATTR_RDONLY;
         boolean foreignPids = asked.pidMode() == PidMode.POD || asked.pidMode() == PidMode.TARGET;
         if (foreignPids && !facts.host().procPidnsOption()) {
@@ -252,15 +262,10 @@ public record ContainerPlan(
             list.addDefault(new MountPlan.FileSystem("proc", "/proc", List.of(), bare, foreignPids));
         }
         list.addDefault(new MountPlan.Devices("/dev"));
-        List<MountPlan.Option> terminals = new ArrayList<>(List.of(
-                MountPlan.Option.flag("newinstance"),
-                MountPlan.Option.of("ptmxmode", "0666"),
-                MountPlan.Option.of("mode", "0620")));
-        if (security.ids().map(ids -> ids.mapsGid(TTY_GROUP)).orElse(true)) {
-            terminals.add(MountPlan.Option.of("gid", Integer.toString(TTY_GROUP)));
+        list.addDefault(new MountPlan.Terminals(TERMINALS));
+        if (asked.streams().terminal()) {
+            list.addDefault(new MountPlan.Console("/dev/console"));
         }
-        security.labels().selinuxMounts().ifPresent(label -> terminals.add(MountPlan.Option.of("context", label)));
-        list.addDefault(new MountPlan.FileSystem("devpts", "/dev/pts", terminals, noSuidNoExec, false));
         if (asked.hostIpc()) {
             list.bindDefault(new MountRequest("/dev/shm", Path.of("/dev/shm"), false, false, Propagation.PRIVATE));
         } else {
@@ -292,6 +297,54 @@ public record ContainerPlan(
         return list;
     }
 
+    /** Made by the launching process, outside the host's mount namespace: no terminal of it is taken from the reserve. */
+    private static MountPlan.FileSystem terminals(SecurityPlan security) {
+        List<MountPlan.Option> options = new ArrayList<>(List.of(
+                MountPlan.Option.flag("newinstance"),
+                MountPlan.Option.of("ptmxmode", "0666"),
+                MountPlan.Option.of("mode", "0620"),
+                MountPlan.Option.of("max", Integer.toString(MOST_TERMINALS))));
+        if (security.ids().map(ids -> ids.mapsGid(TTY_GROUP)).orElse(true)) {
+            options.add(MountPlan.Option.of("gid", Integer.toString(TTY_GROUP)));
+        }
+        security.labels().selinuxMounts().ifPresent(label -> options.add(MountPlan.Option.of("context", label)));
+        return new MountPlan.FileSystem("devpts", TERMINALS, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+    }
+
+    /** The host's id of a terminal's group: tty's, where the container has that. */
+    int terminalGroup() {
+        return ids().map(ids -> ids.hostGid(ids.mapsGid(TTY_GROUP) ? TTY_GROUP : 0))
+                .orElse((long) TTY_GROUP)
+                .intValue();
+    }
+
+    /** The host's id of the program's user. */
+    int hostUid() {
+        long uid = security.user().uid();
+        return ids().map(ids -> ids.hostUid(uid)).orElse(uid).intValue();
+    }
+
+    /** Likewise of its group. */
+    int hostGid() {
+        long gid = security.user().gid();
+        return ids().map(ids -> ids.hostGid(gid)).orElse(gid).intValue();
+    }
+
+    /** The variables of a program beside the first one. */
+    List<String> environmentOf(ExecRequest exec) {
+        return exec.terminal() ? withTerm(environment) : environment;
+    }
+
+    /** {@code TERM} as others set it for a terminal, unless it is there. */
+    public static List<String> withTerm(List<String> environment) {
+        if (environment.stream().anyMatch(variable -> variable.startsWith("TERM="))) {
+            return environment;
+        }
+        List<String> more = new ArrayList<>(environment);
+        more.add("TERM=xterm");
+        return more;
+    }
+
     /** The same with each mount's target as it was found below the root: a path without links. */
     ContainerPlan withTargets(List<String> targets) {
         List<MountPlan> resolved = new ArrayList<>();
@@ -312,6 +365,8 @@ public record ContainerPlan(
                 hostNetwork,
                 hostIpc,
                 cgroupNamespace,
+                streams,
+                terminals,
                 resolved,
                 prepared,
                 oomScoreAdj,
@@ -319,9 +374,14 @@ public record ContainerPlan(
                 facts);
     }
 
+    /** Whether there is a mount of this kind. */
+    boolean has(Class<? extends MountPlan> kind) {
+        return mounts.stream().anyMatch(kind::isInstance);
+    }
+
     /** Whether the container's v1 cgroups are mounted; all of them are handed over then. */
     boolean mountsCgroups() {
-        return mounts.stream().anyMatch(MountPlan.CgroupTree.class::isInstance);
+        return has(MountPlan.CgroupTree.class);
     }
 
     /** The mapping of the pod's user namespace. */

@@ -22,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * The launch program of a container, made from its plan alone.
@@ -52,6 +53,15 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
     /** The first of the descriptors that the monitor is sent. */
     static final int FIRST_NAMESPACE = Slots.FIRST + KEPT;
 
+    /** Behind the namespaces: the root of the container's devpts. */
+    static final int TERMINALS = FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.size();
+
+    /** Behind that, if the container takes input: the write end of the pipe, or the master of its terminal. */
+    static final int INPUT = TERMINALS + 1;
+
+    /** Behind that, if such a pipe is closed on demand: the event counter that tells the monitor to. */
+    static final int INPUT_END = INPUT + 1;
+
     static final CapabilitySet NO_CAPABILITIES = new CapabilitySet(0);
     static final CapabilitySet SYS_ADMIN = CapabilitySet.of(Capability.CAP_SYS_ADMIN);
 
@@ -71,6 +81,9 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                 .addIf(plan.mountsCgroups(), Role.CGROUP_TREE)
                 .addMany(Role.CGROUP_VIEW, plan.mountsCgroups() ? plan.facts().cgroupTasksFiles() : 0)
                 .addMany(Role.SCRATCH, 2)
+                .add(Role.TERMINALS)
+                .addIf(plan.streams().terminal(), Role.TERMINAL)
+                .addIf(plan.streams().inputPipe(), Role.INPUT)
                 .addMany(Role.TASKS, plan.facts().cgroupTasksFiles())
                 .addIf(plan.facts().bornInCgroup(), Role.CGROUP)
                 .addIf(!plan.hostNetwork(), Role.NETWORK_NAMESPACE)
@@ -105,11 +118,10 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             if (plan.pidMode() != PidMode.CONTAINER) {
                 writer.tell(child);
             }
-            writer.monitorWaits(child, KEPT);
+            writer.monitorWaits(child, kept());
 
             writer.assembler().place(joining);
             writer.dieWithParent();
-            writer.call(SystemCall.CLOSE, writer.slot(Role.MONITOR_SOCKET));
             writer.label(plan.security().labels());
             writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
             writer.joinCgroups();
@@ -121,6 +133,19 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             } else {
                 isBornPrepared();
             }
+        }
+
+        /** In the order in which the server sends it: {@link #TERMINALS} and what follows. */
+        private ProgramWriter.Kept kept() {
+            StandardStreams streams = plan.streams();
+            int received = TERMINALS + 1 - FIRST_NAMESPACE;
+            if (streams.terminal() || streams.inputPipe()) {
+                received++;
+            }
+            if (!streams.inputEnds()) {
+                return new ProgramWriter.Kept(KEPT, received);
+            }
+            return new ProgramWriter.Kept(KEPT, received + 1, Optional.of(new ProgramWriter.Input(INPUT, INPUT_END)));
         }
 
         /** The proc of mode TARGET; a mount can be cloned only from within its own namespace. */
@@ -188,8 +213,8 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.shareProgress();
             writer.dieWithParent();
             makeRoot();
-            writer.standardStreams();
-            writer.call(SystemCall.SETSID);
+            standardStreams();
+            writer.beginSession(plan.streams().terminal());
             writer.closeAllBut(writer.slots().number(Role.STATUS), 2);
             becomeUser();
             writer.gate();
@@ -204,7 +229,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.assembler().step("make a mount namespace");
             writer.call(SystemCall.UNSHARE, number(CLONE_NEWNS));
             makeRoot();
-            writer.standardStreams();
+            standardStreams();
             writer.assembler().step("join the shared PID namespace");
             writer.join(Role.PID_NAMESPACE, CLONE_NEWPID);
             becomeUser();
@@ -216,14 +241,15 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.call(SystemCall.CLOSE_RANGE, number(progress + 1), number(0xffffffffL), ZERO);
             writer.call(SystemCall.CLOSE_RANGE, number(status), number(status), number(CLOSE_RANGE_CLOEXEC));
             writer.defaultSignals();
-            lastSteps(writer, plan.security(), plan.facts().host().architecture());
+            boolean terminal = plan.streams().terminal();
+            lastSteps(writer, plan.security(), plan.facts().host().architecture(), terminal);
             Label program = new Label("program");
             writer.assembler().step("start the program's process");
             Label pid = writer.cloneSibling(program);
             writer.tell(pid);
             writer.exit(0);
             writer.assembler().place(program);
-            becomesProgram(writer);
+            becomesProgram(writer, terminal);
             writer.execute(plan.candidates(), plan.arguments(), plan.environment());
         }
 
@@ -255,7 +281,12 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                     text("/"),
                     number(MOVE_MOUNT_F_EMPTY_PATH));
             writer.call(SystemCall.FCHDIR, writer.slot(Role.ROOT));
+            makeTerminals();
             plan.mounts().forEach(this::mount);
+            if (plan.streams().terminal() && !plan.has(MountPlan.Console.class)) {
+                writer.openTerminal(plan.security().user());
+            }
+            handOverTerminals();
             maskPaths();
             plan.security().readOnlyPaths().forEach(this::makeReadOnly);
             writer.assembler().step("enter the root filesystem");
@@ -264,8 +295,59 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.call(SystemCall.CHDIR, text("/"));
         }
 
+        private void standardStreams() {
+            if (plan.streams().terminal()) {
+                writer.terminalStreams();
+            } else {
+                writer.standardStreams();
+            }
+        }
+
+        /** Whether or not it is attached: programs that are run beside the first one have their terminals there as well. */
+        private void makeTerminals() {
+            writer.assembler().step("make the container's " + plan.terminals().type());
+            Label made = writer.makeFileSystem(plan.terminals());
+            writer.call(SystemCall.DUP3, new Operand.ResultOf(made), writer.slot(Role.TERMINALS), number(O_CLOEXEC));
+        }
+
+        /** The server gives them to the monitor, which has been waiting outside for long. */
+        private void handOverTerminals() {
+            writer.assembler().step("hand over the terminals");
+            int terminals = writer.slots().number(Role.TERMINALS);
+            if (plan.streams().terminal()) {
+                writer.sendToServer(terminals, writer.slots().number(Role.TERMINAL));
+            } else {
+                writer.sendToServer(terminals);
+            }
+        }
+
+        /**
+         * The terminal is bound by its descriptor: no path of it is looked up in the container (CVE-2025-52565). A mount
+         * is cloned from one that is attached; where a volume lies in the place of the terminals they go out of the way
+         * for that.
+         */
+        private void mountConsole(String target) {
+            if (!plan.has(MountPlan.Terminals.class)) {
+                writer.assembler().step("attach the terminals out of the way");
+                writer.call(
+                        SystemCall.MOVE_MOUNT,
+                        writer.slot(Role.TERMINALS),
+                        text(""),
+                        number(AT_FDCWD),
+                        text("/proc"),
+                        number(MOVE_MOUNT_F_EMPTY_PATH));
+            }
+            writer.openTerminal(plan.security().user());
+            writer.assembler().step("mount on " + target);
+            Label clone = writer.call(
+                    SystemCall.OPEN_TREE, ZERO, text(""), number(AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+            writer.attach(new Operand.ResultOf(clone), openInRoot(target, 0));
+        }
+
         private void mount(MountPlan mount) {
             switch (mount) {
+                case MountPlan.Terminals(String target) -> attach(writer.slot(Role.TERMINALS), target, O_DIRECTORY);
+                case MountPlan.Console(String target) -> mountConsole(target);
                 case MountPlan.FileSystem fileSystem -> {
                     writer.mountFileSystem(fileSystem);
                     if (fileSystem.type().equals("mqueue")) {
@@ -397,8 +479,8 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
     }
 
     /** The filter, then the capability that it took is given up: from here on the process has the program's rights. */
-    static void lastSteps(ProgramWriter writer, SecurityPlan security, Architecture architecture) {
-        FilterNeeds.require(security, architecture);
+    static void lastSteps(ProgramWriter writer, SecurityPlan security, Architecture architecture, boolean terminal) {
+        FilterNeeds.require(security, architecture, terminal);
         security.seccomp().ifPresent(filter -> {
             writer.filter(filter);
             if (!security.noNewPrivileges()) {
@@ -409,9 +491,9 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
     }
 
     /** What is left for a process that others can see. */
-    static void becomesProgram(ProgramWriter writer) {
+    static void becomesProgram(ProgramWriter writer, boolean terminal) {
         writer.shareProgress();
         writer.dieWithParent();
-        writer.call(SystemCall.SETSID);
+        writer.beginSession(terminal);
     }
 }

@@ -18,6 +18,7 @@ import java.util.List;
  * @param hostNetwork its pod uses the host's network
  * @param hostIpc its pod uses the host's IPC namespace
  * @param security its security context
+ * @param streams what its program reads and writes
  * @param mounts its volumes, in the order in which they were asked for
  * @param devices device nodes beyond the default ones
  * @param lowerLayersTopFirst the image's unpacked layers
@@ -38,6 +39,7 @@ public record ContainerRequest(
         boolean hostNetwork,
         boolean hostIpc,
         SecurityRequest security,
+        StandardStreams streams,
         List<MountRequest> mounts,
         List<ContainerDevice> devices,
         List<Path> lowerLayersTopFirst,
@@ -68,6 +70,7 @@ public record ContainerRequest(
                 hostNetwork,
                 hostIpc,
                 security,
+                streams,
                 otherMounts,
                 devices,
                 lowerLayersTopFirst,

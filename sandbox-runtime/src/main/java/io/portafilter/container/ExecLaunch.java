@@ -14,12 +14,13 @@ import io.portafilter.linux.ProcessRef;
 import io.portafilter.linux.SystemCall;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * A program that runs in a container beside its first process. Closing it kills what is left of it and reaps its
  * monitor.
  */
-public final class ExecLaunch implements AutoCloseable {
+public final class ExecLaunch implements ProcessEnds {
 
     /** A program that has ended before it was looked for: no process has this start time. */
     private static final ProcessRef ENDED = new ProcessRef(Integer.MAX_VALUE, 0);
@@ -29,15 +30,20 @@ public final class ExecLaunch implements AutoCloseable {
     private final Monitor monitor;
     private final ProcessRef process;
     private final Fd exitFile;
-    private final Fd stdout;
-    private final Fd stderr;
+    private final Ends ends;
 
-    private ExecLaunch(Monitor monitor, ProcessRef process, Fd exitFile, Fd stdout, Fd stderr) {
+    private ExecLaunch(Monitor monitor, ProcessRef process, Fd exitFile, Ends ends) {
         this.monitor = monitor;
         this.process = process;
         this.exitFile = exitFile;
-        this.stdout = stdout;
-        this.stderr = stderr;
+        this.ends = ends;
+    }
+
+    /** The server's ends of the program's streams; with a terminal the first two are its master. */
+    private record Ends(Optional<Fd> stdin, Optional<Fd> stdout, Optional<Fd> stderr, boolean terminal) {
+        void close() {
+            Stream.of(stdin, stdout, stderr).flatMap(Optional::stream).forEach(Fd::close);
+        }
     }
 
     /**
@@ -59,17 +65,13 @@ public final class ExecLaunch implements AutoCloseable {
             int tasks = PodLaunch.joinDescriptors(
                     host, cgroup.openForJoin(container.init().pid()), descriptors);
             long userNamespace = userNamespace(kept);
-            ExecProgram program = ExecProgram.of(plan, tasks, exec.arguments());
+            ExecProgram program = ExecProgram.of(plan, tasks, exec);
             joinContainer(program.slots(), kept, descriptors);
             host.lendProc(descriptors);
-            descriptors.give(Slot.Role.STDIN, kept.stdin());
             try (Rollback undo = new Rollback()) {
-                Pipe stdout = ContainerLaunch.logPipe(plan);
-                undo.add(stdout.read()::close);
-                descriptors.give(Slot.Role.STDOUT_WRITE, stdout.write());
-                Pipe stderr = ContainerLaunch.logPipe(plan);
-                undo.add(stderr.read()::close);
-                descriptors.give(Slot.Role.STDERR_WRITE, stderr.write());
+                Ends ends = exec.terminal()
+                        ? terminal(plan, kept, descriptors, undo)
+                        : pipes(plan, exec, kept, descriptors, undo);
                 Fd exitFile = PreparedLaunch.exitMemory();
                 undo.add(exitFile::close);
                 descriptors.lend(Slot.of(Slot.Role.EXIT_FILE), exitFile);
@@ -96,10 +98,52 @@ public final class ExecLaunch implements AutoCloseable {
                 }
                 LaunchCheck.compareRunning(plan, userNamespace, process);
                 undo.forget();
-                return new ExecLaunch(launch.finish(), process, exitFile, stdout.read(), stderr.read());
+                return new ExecLaunch(launch.finish(), process, exitFile, ends);
             } catch (LaunchException e) {
                 throw withoutFirstProcess(e) ? LaunchException.because("the container is not running") : e;
             }
+        }
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the descriptors own the program's ends, the rollback ours
+    private static Ends pipes(
+            ContainerPlan plan, ExecRequest exec, Monitor kept, Descriptors descriptors, Rollback undo) {
+        Optional<Fd> input = Optional.empty();
+        if (exec.stdin()) {
+            Pipe stdin = ContainerLaunch.inputPipe(plan);
+            undo.add(stdin.write()::close);
+            descriptors.give(Slot.Role.STDIN, stdin.read());
+            input = Optional.of(stdin.write());
+        } else {
+            descriptors.give(Slot.Role.STDIN, kept.nullDevice());
+        }
+        return new Ends(
+                input,
+                Optional.of(output(plan, Slot.Role.STDOUT_WRITE, descriptors, undo)),
+                Optional.of(output(plan, Slot.Role.STDERR_WRITE, descriptors, undo)),
+                false);
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // as above
+    private static Fd output(ContainerPlan plan, Slot.Role role, Descriptors descriptors, Rollback undo) {
+        Pipe pipe = ContainerLaunch.logPipe(plan);
+        undo.add(pipe.read()::close);
+        descriptors.give(role, pipe.write());
+        Kernel.setFlags(pipe.read(), O_NONBLOCK);
+        return pipe.read();
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // as above
+    private static Ends terminal(ContainerPlan plan, Monitor kept, Descriptors descriptors, Rollback undo) {
+        try (Fd terminals = kept.terminals()) {
+            PseudoTerminal terminal = PseudoTerminal.open(terminals, plan.hostUid(), plan.terminalGroup());
+            undo.add(terminal.master()::close);
+            Fd peer = descriptors.give(Slot.Role.STDIN, terminal.peer());
+            descriptors.lend(Slot.of(Slot.Role.STDOUT_WRITE), peer);
+            descriptors.lend(Slot.of(Slot.Role.STDERR_WRITE), peer);
+            Fd second = terminal.master().duplicate();
+            undo.add(second::close);
+            return new Ends(Optional.of(terminal.master()), Optional.of(second), Optional.empty(), true);
         }
     }
 
@@ -158,6 +202,7 @@ public final class ExecLaunch implements AutoCloseable {
                         STDERR_READ,
                         STDERR_WRITE,
                         STDIN,
+                        INPUT,
                         STAY,
                         MONITOR_SOCKET,
                         STATUS,
@@ -168,6 +213,8 @@ public final class ExecLaunch implements AutoCloseable {
                         NULL_DEVICE,
                         MOUNT,
                         SCRATCH,
+                        TERMINALS,
+                        TERMINAL,
                         TASKS,
                         CGROUP,
                         PROC,
@@ -182,14 +229,38 @@ public final class ExecLaunch implements AutoCloseable {
         }
     }
 
-    /** Read end of the pipe behind the program's stdout; stays this object's. */
-    public Fd stdout() {
-        return stdout;
+    @Override
+    public Optional<Fd> stdin() {
+        return ends.stdin();
     }
 
-    /** Read end of the pipe behind the program's stderr; stays this object's. */
-    public Fd stderr() {
-        return stderr;
+    @Override
+    public Optional<Fd> stdout() {
+        return ends.stdout();
+    }
+
+    @Override
+    public Optional<Fd> stderr() {
+        return ends.stderr();
+    }
+
+    @Override
+    public void endInput() {
+        if (!ends.terminal()) {
+            ends.stdin().ifPresent(Fd::close);
+        }
+    }
+
+    @Override
+    public void resize(int columns, int rows) {
+        if (ends.terminal()) {
+            PseudoTerminal.resize(ends.stdin().orElseThrow(), columns, rows);
+        }
+    }
+
+    @Override
+    public Fd end() {
+        return monitor.pidfd();
     }
 
     /** Its monitor: the pidfd is readable when the program has ended. */
@@ -202,7 +273,7 @@ public final class ExecLaunch implements AutoCloseable {
         return process;
     }
 
-    /** How the program ended; empty while it runs, or if its monitor was lost. */
+    @Override
     public Optional<ExitRecord> exit() {
         return ExitRecord.read(exitFile);
     }
@@ -215,9 +286,7 @@ public final class ExecLaunch implements AutoCloseable {
     @Override
     public void close() {
         try (monitor;
-                exitFile;
-                stdout;
-                stderr) {
+                exitFile) {
             if (!monitor.awaitEnd(Duration.ZERO)) {
                 killTree();
                 if (!monitor.awaitEnd(END_LIMIT)) {
@@ -225,6 +294,8 @@ public final class ExecLaunch implements AutoCloseable {
                     boolean _ = monitor.awaitEnd(END_LIMIT);
                 }
             }
+        } finally {
+            ends.close();
         }
     }
 }

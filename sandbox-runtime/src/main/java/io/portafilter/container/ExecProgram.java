@@ -25,8 +25,8 @@ record ExecProgram(LaunchProgram program, Slots slots) {
      *
      * @param tasksFiles how many v1 hierarchies the container is in now: an update may have made it part of more
      */
-    static ExecProgram of(ContainerPlan plan, int tasksFiles, List<String> arguments) {
-        ContainerPlan.requireExecutable(arguments, plan.environment());
+    static ExecProgram of(ContainerPlan plan, int tasksFiles, ExecRequest exec) {
+        ContainerPlan.requireExecutable(exec.arguments(), plan.environmentOf(exec));
         Slots slots = new Slots.Builder()
                 .add(Role.EXIT_FILE, Role.STATUS, Role.PROGRESS, Role.STDIN, Role.STDOUT_WRITE, Role.STDERR_WRITE)
                 .addMany(Role.TASKS, tasksFiles)
@@ -42,18 +42,18 @@ record ExecProgram(LaunchProgram program, Slots slots) {
                 .build();
         ProgramWriter writer = new ProgramWriter("exec " + plan.name(), slots);
         Label first = new Label("monitor");
-        write(plan, arguments, writer, first);
+        write(plan, exec, writer, first);
         return new ExecProgram(writer.finish(first), slots);
     }
 
-    private static void write(ContainerPlan plan, List<String> arguments, ProgramWriter writer, Label first) {
+    private static void write(ContainerPlan plan, ExecRequest exec, ProgramWriter writer, Label first) {
         SecurityPlan security = plan.security();
         writer.assembler().place(first);
         writer.monitorBegins(plan.name());
         Label joining = new Label("joining process");
         writer.assembler().step("start the process that joins");
         Label child = writer.cloneInto(0, SIGCHLD, plan.facts().bornInCgroup(), joining);
-        writer.monitorWaits(child, KEPT);
+        writer.monitorWaits(child, new ProgramWriter.Kept(KEPT, 0));
 
         writer.assembler().place(joining);
         writer.dieWithParent();
@@ -91,15 +91,16 @@ record ExecProgram(LaunchProgram program, Slots slots) {
         writer.closeAllBut(status, 2);
         writer.call(SystemCall.CLOSE_RANGE, number(status), number(status), number(CLOSE_RANGE_CLOEXEC));
         writer.defaultSignals();
-        ContainerProgram.lastSteps(writer, security, plan.facts().host().architecture());
+        ContainerProgram.lastSteps(writer, security, plan.facts().host().architecture(), exec.terminal());
         Label program = new Label("program");
         writer.assembler().step("start the program's process");
         Label pid = writer.cloneSibling(program);
         writer.tell(pid);
         writer.exit(0);
         writer.assembler().place(program);
-        ContainerProgram.becomesProgram(writer);
-        writer.execute(
-                ContainerPlan.candidates(arguments.getFirst(), plan.environment()), arguments, plan.environment());
+        ContainerProgram.becomesProgram(writer, exec.terminal());
+        List<String> arguments = exec.arguments();
+        List<String> environment = plan.environmentOf(exec);
+        writer.execute(ContainerPlan.candidates(arguments.getFirst(), environment), arguments, environment);
     }
 }

@@ -29,9 +29,9 @@ final class FilterNeeds {
     private FilterNeeds() {}
 
     /** Refuses a filter that would end a launch halfway, naming the call. */
-    static void require(SecurityPlan security, Architecture architecture) {
+    static void require(SecurityPlan security, Architecture architecture, boolean terminal) {
         security.seccomp().ifPresent(filter -> {
-            for (Late late : lateCalls(security.noNewPrivileges())) {
+            for (Late late : lateCalls(security.noNewPrivileges(), terminal)) {
                 int action = BpfEvaluator.evaluate(
                         filter,
                         auditNumber(architecture),
@@ -53,7 +53,7 @@ final class FilterNeeds {
                 "allow " + call.callName() + " in the profile");
     }
 
-    private static List<Late> lateCalls(boolean noNewPrivileges) {
+    private static List<Late> lateCalls(boolean noNewPrivileges, boolean terminal) {
         List<Late> calls = new ArrayList<>();
         if (!noNewPrivileges) {
             calls.add(Late.of(SystemCall.CAPSET));
@@ -64,6 +64,9 @@ final class FilterNeeds {
         calls.add(Late.of(SystemCall.CLOSE));
         calls.add(Late.of(SystemCall.PRCTL, PR_SET_PDEATHSIG, SIGKILL));
         calls.add(Late.of(SystemCall.SETSID));
+        if (terminal) {
+            calls.add(Late.of(SystemCall.IOCTL, 0, TIOCSCTTY, 0));
+        }
         calls.add(Late.of(SystemCall.EXECVE));
         return calls;
     }

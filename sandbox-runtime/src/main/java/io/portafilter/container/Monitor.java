@@ -1,5 +1,6 @@
 package io.portafilter.container;
 
+import static io.portafilter.linux.LinuxConstants.O_NONBLOCK;
 import static io.portafilter.linux.LinuxConstants.POLLIN;
 import static io.portafilter.linux.LinuxConstants.P_PID;
 import static io.portafilter.linux.LinuxConstants.P_PIDFD;
@@ -87,10 +88,49 @@ public final class Monitor implements AutoCloseable {
         return kept(Slot.Role.STDERR_READ);
     }
 
-    /** The null device that is the program's stdin; the caller closes it. */
+    /** Write end of the pipe of {@link #stdout}, for the server: a terminal's output goes into it. The caller closes it. */
     @MustBeClosed
-    Fd stdin() {
+    public Fd stdoutWrite() {
+        return kept(Slot.Role.STDOUT_WRITE);
+    }
+
+    /** The null device of the container, stdin of what takes none; the caller closes it. */
+    @MustBeClosed
+    Fd nullDevice() {
         return kept(Slot.Role.STDIN);
+    }
+
+    /** The root of the container's devpts, as it was when the container started; the caller closes it. */
+    @MustBeClosed
+    Fd terminals() {
+        return kept(ContainerProgram.TERMINALS);
+    }
+
+    /**
+     * Where the program's input is written to, of a container that takes any: the write end of its pipe, or the master of
+     * its terminal, from which its output is read as well. Non-blocking; the caller closes it.
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
+    public Fd input() {
+        Fd input = kept(ContainerProgram.INPUT);
+        try {
+            Kernel.setFlags(input, Kernel.getFlags(input) | O_NONBLOCK);
+            return input;
+        } catch (RuntimeException e) {
+            input.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Ends the input of a container made with {@link StandardStreams#stdinOnce}, for good: the monitor closes what it keeps
+     * of it, and the program sees the end once nobody else has it open.
+     */
+    public void endInput() {
+        try (Fd order = kept(ContainerProgram.INPUT_END)) {
+            Kernel.eventfdAdd(order, 1);
+        }
     }
 
     @MustBeClosed

@@ -120,6 +120,13 @@ final class MountCheck {
                 made(target, type, attributes)
                         .filter(found -> isPrivateType(type))
                         .ifPresent(found -> notTheHosts(target, type, found));
+            case MountPlan.Terminals(String target) ->
+                made(target, plan.terminals().type(), plan.terminals().attributes())
+                        .ifPresent(found -> {
+                            notTheHosts(target, plan.terminals().type(), found);
+                            same("mount on " + target, prepared.terminals().mount(), (long) found.id());
+                        });
+            case MountPlan.Console(String target) -> console(target);
             case MountPlan.OfPause(String target, String path) -> {
                 boolean proc = path.equals("/proc");
                 PauseMounts pause = prepared.pause();
@@ -163,7 +170,7 @@ final class MountCheck {
             case "proc" -> plan.pidMode() != PidMode.NODE;
             case "sysfs" -> !plan.hostNetwork();
             case "mqueue" -> !plan.hostIpc();
-            default -> type.equals("devpts");
+            default -> false;
         };
     }
 
@@ -182,6 +189,20 @@ final class MountCheck {
             }
         }
         return devices;
+    }
+
+    /** The first terminal of the container's own devpts. */
+    private void console(String target) {
+        MountInfo found = top.get(target);
+        if (found == null
+                || !found.type().equals(plan.terminals().type())
+                || !found.device().equals(prepared.terminals().device())
+                || !found.root().equals("/0")) {
+            differ(target, "the container's terminal", describe(found));
+            return;
+        }
+        expected.add(found.id());
+        flags(target, plan.terminals().attributes() | readOnlyPath(found), found);
     }
 
     private void notTheHosts(String target, String type, MountInfo found) {

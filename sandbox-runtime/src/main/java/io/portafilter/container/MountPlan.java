@@ -22,6 +22,12 @@ sealed interface MountPlan {
     /** The detached mount of slot DEVICES. */
     record Devices(String target) implements MountPlan {}
 
+    /** The file system of the container's terminals, {@link ContainerPlan#terminals}: slot TERMINALS. */
+    record Terminals(String target) implements MountPlan {}
+
+    /** The terminal of the container's program, bound by its descriptor. */
+    record Console(String target) implements MountPlan {}
+
     /** A directory of the pause process's root, cloned from its mount namespace. */
     record OfPause(String target, String pausePath) implements MountPlan {}
 

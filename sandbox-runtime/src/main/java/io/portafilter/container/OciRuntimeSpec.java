@@ -89,7 +89,7 @@ public final class OciRuntimeSpec {
         Credentials user = plan.security().user();
         CapabilitySets sets = plan.security().capabilities();
         Map<String, Object> process = new LinkedHashMap<>();
-        process.put("terminal", false);
+        process.put("terminal", plan.streams().terminal());
         process.put("user", Map.of("uid", user.uid(), "gid", user.gid(), "additionalGids", user.groups()));
         process.put("args", plan.arguments());
         process.put("env", plan.environment());
@@ -122,13 +122,9 @@ public final class OciRuntimeSpec {
 
     private static Map<String, Object> mount(MountPlan mount, ContainerPlan plan) {
         return switch (mount) {
-            case MountPlan.FileSystem made -> {
-                List<String> options = attributes(made.attributes());
-                made.options()
-                        .forEach(option -> options.add(option.key()
-                                + option.value().map(value -> "=" + value).orElse("")));
-                yield mount(made.target(), made.type(), made.type(), options);
-            }
+            case MountPlan.FileSystem made -> fileSystem(made);
+            case MountPlan.Terminals _ -> fileSystem(plan.terminals());
+            case MountPlan.Console(String target) -> mount(target, "bind", "its terminal", List.of("bind"));
             case MountPlan.Prepared(String target, int index) ->
                 volume(target, plan.prepared().get(index));
             case MountPlan.Devices(String target) -> mount(target, "tmpfs", "tmpfs", List.of("nosuid"));
@@ -139,6 +135,14 @@ public final class OciRuntimeSpec {
             case MountPlan.CgroupTree(String target) -> mount(target, "tmpfs", "tmpfs", List.of("ro"));
             case MountPlan.CgroupView(String target, int _) -> mount(target, "cgroup", "cgroup", List.of());
         };
+    }
+
+    private static Map<String, Object> fileSystem(MountPlan.FileSystem made) {
+        List<String> options = attributes(made.attributes());
+        made.options()
+                .forEach(option -> options.add(
+                        option.key() + option.value().map(value -> "=" + value).orElse("")));
+        return mount(made.target(), made.type(), made.type(), options);
     }
 
     private static Map<String, Object> mount(String target, String type, String source, List<String> options) {

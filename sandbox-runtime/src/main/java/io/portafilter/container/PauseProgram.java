@@ -54,7 +54,7 @@ record PauseProgram(LaunchProgram program, Slots slots) {
         Label joining = new Label("joining process");
         writer.assembler().step("start the process that joins");
         Label child = writer.cloneInto(0, SIGCHLD, plan.facts().bornInCgroup(), joining);
-        writer.monitorWaits(child, KEPT);
+        writer.monitorWaits(child, new ProgramWriter.Kept(KEPT, ProgramWriter.KEPT_NAMESPACES.size()));
 
         writer.assembler().place(joining);
         writer.dieWithParent();

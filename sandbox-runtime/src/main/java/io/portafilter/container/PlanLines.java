@@ -55,6 +55,7 @@ public final class PlanLines {
         text.add("ipc", podsOrHosts(plan.hostIpc()));
         text.add("cgroups", ownOrHosts(!plan.cgroupNamespace()));
         text.add("directory", plan.workingDirectory());
+        text.add("stdin", stdin(plan.streams()));
         plan.mounts().forEach(mount -> text.add("mount", mount.target(), mount(mount, plan)));
         text.devices(asked);
         text.limits(asked.limits());
@@ -84,10 +85,23 @@ public final class PlanLines {
         return hosts ? "the host's" : "the pod's";
     }
 
+    private static String stdin(StandardStreams streams) {
+        if (streams.terminal()) {
+            return "a terminal, as stdout and stderr are" + (streams.stdin() ? "" : ", without input");
+        }
+        if (!streams.stdin()) {
+            return "the null device";
+        }
+        return "a pipe, which " + (streams.stdinOnce() ? "ends with the first who attached" : "stays open");
+    }
+
     private static String mount(MountPlan mount, ContainerPlan plan) {
         return switch (mount) {
             case MountPlan.FileSystem(String type, String _, List<MountPlan.Option> _, long attributes, boolean _) ->
                 type + ", " + flags(attributes);
+            case MountPlan.Terminals _ ->
+                plan.terminals().type() + ", " + flags(plan.terminals().attributes());
+            case MountPlan.Console _ -> "its terminal";
             case MountPlan.Prepared(String _, int index) ->
                 volume(plan.prepared().get(index));
             case MountPlan.Devices _ -> "a tmpfs of its own with its device nodes";

@@ -14,11 +14,13 @@ import io.portafilter.linux.KernelException;
 import io.portafilter.linux.KernelText;
 import io.portafilter.linux.Pipe;
 import io.portafilter.linux.ProcDirectory;
+import io.portafilter.linux.ReceivedMessage;
 import io.portafilter.linux.SocketPair;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A launch under way: its monitor, its status, its gate. Closing it before {@link #finish} cancels it, and nothing of it
@@ -32,16 +34,19 @@ final class PreparedLaunch implements AutoCloseable {
     private static final Duration CANCEL_LIMIT = Duration.ofSeconds(2);
     private static final byte[] GO = {1};
 
+    /** Numbers that the program fills itself. */
+    private static final Set<Slot.Role> OWN = Set.of(Slot.Role.SCRATCH, Slot.Role.TERMINALS, Slot.Role.TERMINAL);
+
     private final Monitor monitor;
     private final LaunchStatus status;
     private final Fd gate;
-    private final Fd namespaces;
+    private final Fd monitorSocket;
 
-    private PreparedLaunch(Monitor monitor, LaunchStatus status, Fd gate, Fd namespaces) {
+    private PreparedLaunch(Monitor monitor, LaunchStatus status, Fd gate, Fd monitorSocket) {
         this.monitor = monitor;
         this.status = status;
         this.gate = gate;
-        this.namespaces = namespaces;
+        this.monitorSocket = monitorSocket;
     }
 
     /**
@@ -62,8 +67,10 @@ final class PreparedLaunch implements AutoCloseable {
             ElfImage image = ElfImage.of(program);
             Fd ownProgress = progress.duplicate();
             undo.add(ownProgress::close);
-            for (int i = 0; i < slots.count(Slot.Role.SCRATCH); i++) {
-                descriptors.lend(Slot.of(Slot.Role.SCRATCH, i), host.mountNamespace());
+            for (Slot slot : slots.order()) {
+                if (OWN.contains(slot.role())) {
+                    descriptors.lend(slot, host.mountNamespace());
+                }
             }
             Pipe status = Kernel.pipe2(O_CLOEXEC);
             undo.add(status.read()::close);
@@ -200,15 +207,39 @@ final class PreparedLaunch implements AutoCloseable {
                 : e;
     }
 
-    /** Gives the monitor the namespaces of a process, to keep. */
-    @SuppressWarnings("MustBeClosedChecker") // closed at the end
+    /** What the prepared process has sent, as it reported that it is ready; the caller closes it. */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    ReceivedMessage receive() {
+        try {
+            return Kernel.receiveDescriptors(monitorSocket, 1, MSG_DONTWAIT);
+        } catch (KernelException e) {
+            throw e.is(Errno.EAGAIN)
+                    ? LaunchException.because("the prepared process has not handed over what it made")
+                    : ended(e);
+        }
+    }
+
+    /** As the other, with nothing more. */
     void keepNamespaces(ProcDirectory process, String pidNamespace) {
+        keepNamespaces(process, pidNamespace, List.of());
+    }
+
+    /**
+     * Gives the monitor the namespaces of a process, to keep.
+     *
+     * @param more what it shall keep as well, behind them; stays the caller's
+     */
+    @SuppressWarnings("MustBeClosedChecker") // closed at the end
+    void keepNamespaces(ProcDirectory process, String pidNamespace, List<Fd> more) {
         List<Fd> opened = new ArrayList<>();
         try {
             for (String kind : ProgramWriter.KEPT_NAMESPACES) {
                 opened.add(process.openNamespace(kind.equals("pid") ? pidNamespace : kind));
             }
-            Kernel.sendDescriptors(namespaces, GO, opened, 0);
+            List<Fd> all = new ArrayList<>(opened);
+            all.addAll(more);
+            Kernel.sendDescriptors(monitorSocket, GO, all, 0);
         } catch (KernelException e) {
             throw ended(e);
         } finally {
@@ -221,7 +252,7 @@ final class PreparedLaunch implements AutoCloseable {
      * taken the namespaces by then: it closes its end of the socket when it has.
      */
     Monitor finish() {
-        if (namespaces.isOpen() && Kernel.poll(namespaces, POLLIN, TIME_LIMIT) == 0) {
+        if (monitorSocket.isOpen() && Kernel.poll(monitorSocket, POLLIN, TIME_LIMIT) == 0) {
             throw LaunchException.because("the monitor does not take the namespaces it shall keep");
         }
         closePipes();
@@ -230,7 +261,7 @@ final class PreparedLaunch implements AutoCloseable {
 
     private void closePipes() {
         gate.close();
-        namespaces.close();
+        monitorSocket.close();
         status.close();
     }
 

@@ -12,10 +12,33 @@ import java.util.List;
  * @param nullDevice the file system of the node that masks are made of; not attached where a volume lies on /dev
  * @param volumes in the plan's order
  * @param cgroups the tree of the v1 cgroups, then each of them in the order of joining; empty where v2 is used
+ * @param terminals the container's devpts; the launching process makes it
  * @param pause the file systems of the pod's first process
  */
 record PreparedMounts(
-        long root, long devices, Device nullDevice, List<Long> volumes, List<Long> cgroups, PauseMounts pause) {
+        long root,
+        long devices,
+        Device nullDevice,
+        List<Long> volumes,
+        List<Long> cgroups,
+        Terminals terminals,
+        PauseMounts pause) {
+
+    /**
+     * A devpts.
+     *
+     * @param mount its mount's number
+     * @param device its file system's
+     */
+    record Terminals(long mount, Device device) {
+        /** Not made yet: no mount has this number. */
+        static final Terminals NONE = new Terminals(-1, new Device(0, 0));
+    }
+
+    PreparedMounts with(Terminals made) {
+        return new PreparedMounts(root, devices, nullDevice, volumes, cgroups, made, pause);
+    }
+
     PreparedMounts {
         cgroups = List.copyOf(cgroups);
         volumes = List.copyOf(volumes);

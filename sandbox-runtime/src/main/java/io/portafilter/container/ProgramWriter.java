@@ -10,6 +10,7 @@ import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Operand;
 import io.portafilter.linux.ArgumentKind;
 import io.portafilter.linux.CapabilitySet;
+import io.portafilter.linux.Errno;
 import io.portafilter.linux.SystemCall;
 import io.portafilter.security.CapabilitySets;
 import io.portafilter.security.Credentials;
@@ -18,7 +19,9 @@ import io.portafilter.security.SeccompProgram;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /** The idioms that the launch programs share, over an assembler. */
 final class ProgramWriter {
@@ -30,6 +33,10 @@ final class ProgramWriter {
     static final List<String> KEPT_NAMESPACES = List.of("user", "mnt", "pid", "net", "ipc", "uts", "cgroup");
 
     private static final int SIGSET_BYTES = 8;
+
+    /** {@code struct cmsghdr} of {@code linux/socket.h}. */
+    private static final int CONTROL_HEADER_BYTES = 16;
+
     private static final Block ALL_SIGNALS = Block.words("~[]", -1);
     private static final Block NO_SIGNALS = Block.words("[]", 0);
     private static final Block DEFAULT_ACTION = Block.words("{SIG_DFL}", 0, 0, 0, 0);
@@ -157,36 +164,82 @@ final class ProgramWriter {
         call(SystemCall.CLOSE, slot(Slot.Role.PROGRESS));
     }
 
-    /** The monitor's rest: takes the namespaces to keep, waits for what it is parent of, writes how that ended. */
-    void monitorWaits(Label child, int keptDescriptors) {
-        Block message = Block.buffer("{one byte}", 8);
-        int control = 16 + (KEPT_NAMESPACES.size() * Integer.BYTES + 7) / 8 * 8;
-        Block descriptors = Block.buffer("{descriptors}", control);
-        Block vector = Block.withPointers("[one byte]", new byte[16], new Block.Pointer(0, at(message)));
+    /**
+     * What a monitor keeps.
+     *
+     * @param fromStart how many descriptors, from the first number on
+     * @param received how many it is sent, which get the numbers behind those
+     * @param input if that is to be closed on demand: see {@link Input}
+     */
+    record Kept(int fromStart, int received, Optional<Input> input) {
+        Kept(int fromStart, int received) {
+            this(fromStart, received, Optional.empty());
+        }
+
+        /** The first number that nothing has. */
+        int end() {
+            return Slots.FIRST + fromStart + received;
+        }
+    }
+
+    /**
+     * A program's input, whose write end the monitor closes when it is told so.
+     *
+     * @param pipe its number
+     * @param order the number of the event counter ({@code eventfd(2)}) that tells it so
+     */
+    record Input(int pipe, int order) {}
+
+    /** Room for a message of one byte and this many descriptors ({@code recvmsg(2)}), or the message itself. */
+    private static Block message(Block descriptors, int count) {
+        Block one = Block.buffer("{one byte}", 8);
+        byte[] vector = new byte[16];
+        ByteBuffer.wrap(vector).order(ByteOrder.LITTLE_ENDIAN).putLong(8, 1);
         byte[] header = new byte[56];
-        ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).putLong(24, 1).putLong(40, control);
-        Block messageHeader = Block.withPointers(
-                "{msg_iov=[one byte], msg_control=" + KEPT_NAMESPACES.size() + " descriptors}",
+        ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).putLong(24, 1).putLong(40, controlBytes(count));
+        return Block.withPointers(
+                "{msg_iov=[one byte], msg_control=" + descriptors + "}",
                 header,
-                new Block.Pointer(16, at(vector)),
+                new Block.Pointer(16, at(Block.withPointers("[one byte]", vector, new Block.Pointer(0, at(one))))),
                 new Block.Pointer(32, at(descriptors)));
+    }
+
+    private static int controlBytes(int descriptors) {
+        return CONTROL_HEADER_BYTES + (descriptors * Integer.BYTES + 7) / 8 * 8;
+    }
+
+    /** Sends descriptors over the monitor's socket to the server, who holds the other end. */
+    void sendToServer(int... numbers) {
+        ByteBuffer control = ByteBuffer.allocate(controlBytes(numbers.length)).order(ByteOrder.LITTLE_ENDIAN);
+        control.putLong(CONTROL_HEADER_BYTES + (long) numbers.length * Integer.BYTES)
+                .putInt(SOL_SOCKET)
+                .putInt(SCM_RIGHTS);
+        Arrays.stream(numbers).forEach(control::putInt);
+        Block descriptors = Block.of(Arrays.toString(numbers), control.array());
+        call(SystemCall.SENDMSG, slot(Slot.Role.MONITOR_SOCKET), at(message(descriptors, numbers.length)), ZERO);
+    }
+
+    /** The monitor's rest: takes what it is sent to keep, waits for what it is parent of, writes how that ended. */
+    void monitorWaits(Label child, Kept kept) {
+        Block descriptors = Block.buffer(kept.received() + " descriptors", controlBytes(kept.received()));
         Block first = Block.buffer("siginfo of the child", 128);
         Block second = Block.buffer("siginfo of the program", 128);
         Label childLost = new Label("only the child ended");
         Label write = new Label("write the exit");
 
         assembler.step("keep what the server may need again, close the rest");
-        call(SystemCall.CLOSE_RANGE, number(Slots.FIRST + keptDescriptors), number(0xffffffffL), ZERO);
+        call(SystemCall.CLOSE_RANGE, number(Slots.FIRST + kept.fromStart()), number(0xffffffffL), ZERO);
         assembler.step("take the namespaces to keep");
         Label waiting = new Label("wait");
         if (slots.has(Slot.Role.MONITOR_SOCKET)) {
-            call(SystemCall.RECVMSG, slot(Slot.Role.MONITOR_SOCKET), at(messageHeader), ZERO);
+            call(SystemCall.RECVMSG, slot(Slot.Role.MONITOR_SOCKET), at(message(descriptors, kept.received())), ZERO);
             assembler.onError(waiting);
             assembler.place(waiting);
             call(SystemCall.CLOSE, slot(Slot.Role.MONITOR_SOCKET));
         }
         assembler.step("wait for the end");
         call(SystemCall.WAITID, number(P_PID), new Operand.ResultOf(child), at(first), number(WEXITED), ZERO);
+        kept.input().ifPresent(input -> awaitEndOrOrder(input, kept.end(), second, childLost, write));
         call(SystemCall.WAITID, number(P_ALL), ZERO, at(second), number(WEXITED), ZERO);
         assembler.onError(childLost);
         assembler.place(write);
@@ -195,6 +248,54 @@ final class ProgramWriter {
         assembler.place(childLost);
         call(SystemCall.WRITE, slot(Slot.Role.EXIT_FILE), at(first), number(128));
         staysOrEnds();
+    }
+
+    /**
+     * Waits for the program's end or the order to close its input, whichever comes first; after the order goes on to what
+     * follows. The kernel tells of an ended child by a signal that is taken as an event ({@code signalfd(2)}); whether it
+     * was the program is seen by looking after each: when nothing is left to wait for, it has been reaped.
+     */
+    private void awaitEndOrOrder(Input input, int signals, Block siginfo, Label childLost, Label ended) {
+        assembler.step("wait for the end, or for the order to close the input");
+        Label made = call(
+                SystemCall.SIGNALFD4,
+                number(-1),
+                at(Block.words("[CHLD]", 1L << (SIGCHLD - 1))),
+                number(SIGSET_BYTES),
+                number(O_NONBLOCK | O_CLOEXEC));
+        Label plain = new Label("wait for the end alone");
+        assembler.onError(plain);
+        // the lowest number that is free; whatever it is, it gets this one
+        call(SystemCall.DUP3, new Operand.ResultOf(made), number(signals + 1L), number(O_CLOEXEC));
+        assembler.onError(plain);
+        ByteBuffer polled = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
+        polled.putInt(signals + 1).putInt(POLLIN).putInt(input.order()).putInt(POLLIN);
+        Block events = Block.of("[" + (signals + 1) + ", " + input.order() + "]", polled.array());
+        Label again = new Label("wait again");
+        Label look = new Label("look whether it was the program");
+        assembler.place(again);
+        call(SystemCall.PPOLL, at(events), number(2), ZERO, ZERO, ZERO);
+        assembler.onError(plain);
+        call(SystemCall.READ, number(input.order()), at(Block.buffer("count", 8)), number(8));
+        assembler.onError(look);
+        call(SystemCall.CLOSE, number(input.pipe()));
+        assembler.continueAt(plain);
+        assembler.onError(plain);
+        assembler.place(look);
+        call(SystemCall.READ, number(signals + 1L), at(Block.buffer("signal", 128)), number(128));
+        assembler.tolerate(Errno.EAGAIN, "an earlier look has taken it");
+        call(SystemCall.WAITID, number(P_ALL), ZERO, at(siginfo), number(WEXITED | WNOHANG), ZERO);
+        assembler.onError(childLost);
+        call(
+                SystemCall.WAITID,
+                number(P_ALL),
+                ZERO,
+                at(Block.buffer("siginfo of none", 128)),
+                number(WEXITED | WNOHANG | WNOWAIT),
+                ZERO);
+        assembler.continueAt(again);
+        assembler.onError(ended);
+        assembler.place(plain);
     }
 
     /**
@@ -376,6 +477,13 @@ final class ProgramWriter {
     /** Makes a file system of this process's namespaces and attaches it below the root. */
     void mountFileSystem(MountPlan.FileSystem mount) {
         assembler.step("mount " + mount.type() + " on " + mount.target());
+        Label made = makeFileSystem(mount);
+        Label target = openInRoot(slot(Slot.Role.ROOT), mount.target(), O_DIRECTORY, mayFollowLinks(mount.target()));
+        attach(new Operand.ResultOf(made), target);
+    }
+
+    /** Makes it, and attaches it nowhere. */
+    Label makeFileSystem(MountPlan.FileSystem mount) {
         int scratch = slots.number(Slot.Role.SCRATCH);
         Label context = call(SystemCall.FSOPEN, text(mount.type()), number(FSOPEN_CLOEXEC));
         call(SystemCall.DUP3, new Operand.ResultOf(context), number(scratch), number(O_CLOEXEC));
@@ -404,9 +512,7 @@ final class ProgramWriter {
                     slot(Slot.Role.PID_NAMESPACE));
         }
         call(SystemCall.FSCONFIG, number(scratch), number(FSCONFIG_CMD_CREATE), ZERO, ZERO, ZERO);
-        Label made = call(SystemCall.FSMOUNT, number(scratch), number(FSMOUNT_CLOEXEC), number(mount.attributes()));
-        Label target = openInRoot(slot(Slot.Role.ROOT), mount.target(), O_DIRECTORY, mayFollowLinks(mount.target()));
-        attach(new Operand.ResultOf(made), target);
+        return call(SystemCall.FSMOUNT, number(scratch), number(FSMOUNT_CLOEXEC), number(mount.attributes()));
     }
 
     static Block mountAttributes(long set) {
@@ -489,9 +595,48 @@ final class ProgramWriter {
     /** Moves the program's three streams into place. */
     void standardStreams() {
         assembler.step("set stdin, stdout and stderr");
-        call(SystemCall.DUP3, slot(Slot.Role.STDIN), ZERO, ZERO);
+        call(SystemCall.DUP3, slot(slots.has(Slot.Role.INPUT) ? Slot.Role.INPUT : Slot.Role.STDIN), ZERO, ZERO);
         call(SystemCall.DUP3, slot(Slot.Role.STDOUT_WRITE), number(1), ZERO);
         call(SystemCall.DUP3, slot(Slot.Role.STDERR_WRITE), number(2), ZERO);
+    }
+
+    /**
+     * Opens a terminal in the devpts of slot TERMINALS as descriptor 0, its master as slot TERMINAL. By descriptors alone:
+     * no path leads to either.
+     *
+     * @param user who owns it; its group is that which devpts gives it
+     */
+    void openTerminal(Credentials user) {
+        assembler.step("open the program's terminal");
+        Label master = call(
+                SystemCall.OPENAT2,
+                slot(Slot.Role.TERMINALS),
+                text(PseudoTerminal.MULTIPLEXER),
+                at(openHow(
+                        O_RDWR | O_NOCTTY | O_CLOEXEC,
+                        RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)),
+                number(24));
+        call(SystemCall.DUP3, new Operand.ResultOf(master), slot(Slot.Role.TERMINAL), number(O_CLOEXEC));
+        call(SystemCall.IOCTL, slot(Slot.Role.TERMINAL), number(TIOCSPTLCK), at(Block.words("[0]", 0)));
+        Label peer = call(
+                SystemCall.IOCTL, slot(Slot.Role.TERMINAL), number(TIOCGPTPEER), number(O_RDWR | O_NOCTTY | O_CLOEXEC));
+        call(SystemCall.DUP3, new Operand.ResultOf(peer), ZERO, ZERO);
+        call(SystemCall.FCHOWN, ZERO, number(user.uid()), number(-1));
+    }
+
+    /** The terminal is descriptor 0 already. */
+    void terminalStreams() {
+        assembler.step("set stdout and stderr");
+        call(SystemCall.DUP3, ZERO, number(1), ZERO);
+        call(SystemCall.DUP3, ZERO, number(2), ZERO);
+    }
+
+    /** The leader of a new session, whose terminal is descriptor 0, if that is one. */
+    void beginSession(boolean terminal) {
+        call(SystemCall.SETSID);
+        if (terminal) {
+            call(SystemCall.IOCTL, ZERO, number(TIOCSCTTY), ZERO);
+        }
     }
 
     /** Closes everything for good but the given number of descriptors from {@code first} on. */

@@ -17,8 +17,10 @@ record Slot(Role role, int index) {
         STDOUT_WRITE,
         STDERR_READ,
         STDERR_WRITE,
-        /** Descriptor 0 of the program: the null device of the container's own /dev. */
+        /** The null device of the container's own /dev: descriptor 0 of a program that is given no input. */
         STDIN,
+        /** Read end of the pipe that is descriptor 0 of a program that takes input. */
+        INPUT,
         /** Non-blocking pipe whose one byte makes a monitor stay until the server has taken what it keeps. */
         STAY,
         /** Socket over which the monitor is sent the namespaces to keep. */
@@ -43,6 +45,10 @@ record Slot(Role role, int index) {
         CGROUP_VIEW,
         /** A number for the program's own use, taken from the start so that no new descriptor gets it. */
         SCRATCH,
+        /** As {@link #SCRATCH}, for the root of the container's devpts. */
+        TERMINALS,
+        /** As {@link #SCRATCH}, for the master of its program's terminal. */
+        TERMINAL,
         /** A v1 {@code tasks} file. */
         TASKS,
         /** The v2 cgroup's directory. */

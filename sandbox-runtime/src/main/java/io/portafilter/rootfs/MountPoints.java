@@ -112,6 +112,11 @@ public final class MountPoints implements AutoCloseable {
         return path;
     }
 
+    /** A file that is mounted on one, such as the terminal on {@code /dev/console}. */
+    public String addOwnFile(String target) {
+        return walk(target, Walk.Kind.FILE);
+    }
+
     /** A directory tree of ours, such as {@code /dev} and what lies in it. */
     public String addTree(String target, Fd tree) {
         return add(target, tree, Walk.Kind.DIRECTORY);

@@ -58,7 +58,10 @@ class ContainerPlanTest {
                 .isInstanceOf(SecurityRefusal.class)
                 .hasMessageContaining("2097152");
         ContainerPlan plan = PlanFixture.plan().container();
-        assertThatThrownBy(() -> ExecProgram.of(plan, 0, List.of("sh", "-c", "x".repeat(200_000))))
+        assertThatThrownBy(() -> ExecProgram.of(
+                        plan,
+                        0,
+                        new ExecRequest("e", List.of("sh", "-c", "x".repeat(200_000)), ExecRequest.LONGEST_START)))
                 .isInstanceOf(SecurityRefusal.class);
     }
 }

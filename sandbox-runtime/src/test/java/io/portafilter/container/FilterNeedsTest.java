@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class FilterNeedsTest {
 
+    private static final ExecRequest TRUE = new ExecRequest("e", List.of("true"), ExecRequest.LONGEST_START);
     private static final int ALLOW = 0x7fff0000;
 
     /** Lets everything through but one call: {@code ld nr; jeq call; ret action; ret ALLOW}. */
@@ -38,7 +39,7 @@ class FilterNeedsTest {
     void namesTheCallThatAnExecCouldNotMake(SystemCall call) {
         ContainerPlan plan =
                 PlanFixture.plan().filter(answering(call, 0x00050001)).container();
-        assertThatThrownBy(() -> ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), List.of("true")))
+        assertThatThrownBy(() -> ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), TRUE))
                 .isInstanceOf(SecurityRefusal.class)
                 .hasMessageContaining(
                         "profile no-" + call.callName() + " answers " + call.callName() + " with ERRNO(EPERM)");
@@ -57,6 +58,19 @@ class FilterNeedsTest {
     }
 
     @Test
+    void aTerminalTakesOneCallMore() {
+        ContainerPlan plan = PlanFixture.plan()
+                .filter(answering(SystemCall.IOCTL, 0x00050001))
+                .container();
+        ExecRequest terminal = new ExecRequest("e", List.of("true"), ExecRequest.LONGEST_START, true, true);
+        assertThatThrownBy(() -> ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), terminal))
+                .isInstanceOf(SecurityRefusal.class)
+                .hasMessageContaining("answers ioctl with ERRNO(EPERM)");
+        assertThatCode(() -> ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), TRUE))
+                .doesNotThrowAnyException();
+    }
+
+    @Test
     void aFilterThatIsInstalledLastMayRefuseThem() {
         ContainerPlan plan = PlanFixture.plan()
                 .filter(answering(SystemCall.SETSID, 0x00050001))
@@ -70,7 +84,7 @@ class FilterNeedsTest {
                 .noNewPrivileges()
                 .filter(answering(SystemCall.CAPSET, 0x00050001))
                 .container();
-        assertThat(ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), List.of("true"))
+        assertThat(ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), TRUE)
                         .program()
                         .operations())
                 .isNotEmpty();

@@ -124,6 +124,8 @@ class LaunchAttackTest {
                 plan.hostNetwork(),
                 plan.hostIpc(),
                 plan.cgroupNamespace(),
+                plan.streams(),
+                plan.terminals(),
                 plan.mounts(),
                 plan.prepared(),
                 plan.oomScoreAdj(),
@@ -221,6 +223,8 @@ class LaunchAttackTest {
                         plan.hostNetwork(),
                         plan.hostIpc(),
                         true,
+                        plan.streams(),
+                        plan.terminals(),
                         mounts,
                         plan.prepared(),
                         plan.oomScoreAdj(),
@@ -231,6 +235,7 @@ class LaunchAttackTest {
                 groundwork.mounts(),
                 groundwork.points(),
                 groundwork.stay(),
+                groundwork.input(),
                 groundwork.descriptors(),
                 groundwork.undo());
     }

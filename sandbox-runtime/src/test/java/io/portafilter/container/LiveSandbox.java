@@ -71,7 +71,35 @@ final class LiveSandbox implements AutoCloseable {
         Files.setPosixFilePermissions(directory.resolve("layer/tmp"), PosixFilePermissions.fromString("rwxrwxrwx"));
         Files.copy(BUSYBOX, bin.resolve("busybox"), StandardCopyOption.COPY_ATTRIBUTES);
         for (String applet : List.of(
-                "sh", "sleep", "true", "cat", "echo", "ls", "id", "mount", "touch", "ps", "grep", "kill", "unshare")) {
+                "sh",
+                "sleep",
+                "true",
+                "cat",
+                "echo",
+                "ls",
+                "id",
+                "mount",
+                "touch",
+                "ps",
+                "grep",
+                "kill",
+                "unshare",
+                "tty",
+                "stty",
+                "stat",
+                "wc",
+                "umount",
+                "mkdir",
+                "ln",
+                "rm",
+                "head",
+                "tr",
+                "chmod",
+                "readlink",
+                "seq",
+                "setsid",
+                "dd",
+                "od")) {
             Files.createSymbolicLink(bin.resolve(applet), Path.of("busybox"));
         }
         Files.writeString(directory.resolve("layer/etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
@@ -179,6 +207,7 @@ final class LiveSandbox implements AutoCloseable {
                 false,
                 false,
                 security,
+                StandardStreams.OUTPUT,
                 List.of(),
                 List.of(),
                 List.of(directory.resolve("layer")),
@@ -187,6 +216,29 @@ final class LiveSandbox implements AutoCloseable {
                 group + "/c" + number,
                 CgroupLimits.devicesOnly(DeviceRule.DEFAULTS),
                 0);
+    }
+
+    static ContainerRequest with(ContainerRequest asked, StandardStreams streams) {
+        return new ContainerRequest(
+                asked.id(),
+                asked.podId(),
+                asked.name(),
+                asked.arguments(),
+                asked.environment(),
+                asked.workingDirectory(),
+                asked.pidMode(),
+                asked.hostNetwork(),
+                asked.hostIpc(),
+                asked.security(),
+                streams,
+                asked.mounts(),
+                asked.devices(),
+                asked.lowerLayersTopFirst(),
+                asked.writableDirectory(),
+                asked.stateDirectory(),
+                asked.cgroupPath(),
+                asked.limits(),
+                asked.oomScoreAdj());
     }
 
     SecurityRequest securityRequest() {
@@ -271,6 +323,7 @@ final class LiveSandbox implements AutoCloseable {
                 asked.hostNetwork(),
                 asked.hostIpc(),
                 asked.security(),
+                asked.streams(),
                 mounts,
                 asked.devices(),
                 asked.lowerLayersTopFirst(),

@@ -38,6 +38,7 @@ final class PlanFixture {
     private boolean cgroupV2;
     private boolean noNewPrivileges;
     private SecurityModules modules = SecurityModules.NONE;
+    private StandardStreams streams = StandardStreams.OUTPUT;
     private OptionalLong uid = OptionalLong.empty();
     private List<String> arguments = List.of("app", "--serve");
     private List<String> environment = List.of("PATH=/usr/bin:/bin", "SECRET=x");
@@ -51,6 +52,11 @@ final class PlanFixture {
 
     PlanFixture pids(PidMode mode) {
         pids = mode;
+        return this;
+    }
+
+    PlanFixture streams(StandardStreams value) {
+        streams = value;
         return this;
     }
 
@@ -156,6 +162,7 @@ final class PlanFixture {
                 false,
                 false,
                 security,
+                streams,
                 List.of(),
                 List.of(),
                 List.of(Path.of("/layer")),
@@ -198,6 +205,8 @@ final class PlanFixture {
                 plan.hostNetwork(),
                 plan.hostIpc(),
                 plan.cgroupNamespace(),
+                plan.streams(),
+                plan.terminals(),
                 plan.mounts(),
                 plan.prepared(),
                 plan.oomScoreAdj(),

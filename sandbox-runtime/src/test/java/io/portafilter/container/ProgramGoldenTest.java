@@ -18,6 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The programs as text; {@code -Dgolden=update} writes them anew, and the difference is for review. */
 class ProgramGoldenTest {
+    private static final StandardStreams TERMINAL = new StandardStreams(true, true, false);
 
     private static final SecurityModules APPARMOR = new SecurityModules(new SecurityModules.AppArmor.On(), false);
     private static final SecurityModules SELINUX = new SecurityModules(new SecurityModules.AppArmor.Off(), true);
@@ -50,6 +51,14 @@ class ProgramGoldenTest {
                         "container-selinux",
                         container(PlanFixture.plan().cgroupV2().on(SELINUX))),
                 Arguments.of("exec-selinux", exec(PlanFixture.plan().on(SELINUX))),
+                Arguments.of("container-terminal", container(PlanFixture.plan().streams(TERMINAL))),
+                Arguments.of(
+                        "container-terminal-shared-pids",
+                        container(PlanFixture.plan().mapped().pids(PidMode.POD).streams(TERMINAL))),
+                Arguments.of(
+                        "container-stdin-once",
+                        container(PlanFixture.plan().streams(new StandardStreams(false, true, true)))),
+                Arguments.of("exec-terminal", exec(PlanFixture.plan(), true)),
                 Arguments.of("exec", exec(PlanFixture.plan())),
                 Arguments.of(
                         "exec-mapped-cgroup-v2",
@@ -68,7 +77,14 @@ class ProgramGoldenTest {
     }
 
     private static LaunchProgram exec(PlanFixture plan) {
-        return ExecProgram.of(plan.container(), plan.container().facts().cgroupTasksFiles(), List.of("sh", "-c", "id"))
+        return exec(plan, false);
+    }
+
+    private static LaunchProgram exec(PlanFixture plan, boolean terminal) {
+        return ExecProgram.of(
+                        plan.container(),
+                        plan.container().facts().cgroupTasksFiles(),
+                        new ExecRequest("e", List.of("sh", "-c", "id"), ExecRequest.LONGEST_START, terminal, terminal))
                 .program();
     }
 

@@ -79,13 +79,26 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
                 new ExecRequest("e", List.of(arguments), ExecRequest.LONGEST_START));
     }
 
+    /** With a terminal, or input; the caller closes it. */
+    @MustBeClosed
+    ExecLaunch startExec(boolean terminal, String... arguments) {
+        return ExecLaunch.start(
+                host,
+                plan,
+                request.cgroupPath(),
+                launched,
+                new ExecRequest("e", List.of(arguments), ExecRequest.LONGEST_START, true, terminal));
+    }
+
     Output exec(String... arguments) {
         try (ExecLaunch exec = startExec(host, arguments)) {
             if (!exec.monitor().awaitEnd(LIMIT)) {
                 throw new AssertionError("the exec does not end");
             }
             return new Output(
-                    drain(exec.stdout()), drain(exec.stderr()), exec.exit().orElseThrow());
+                    drain(exec.stdout().orElseThrow()),
+                    drain(exec.stderr().orElseThrow()),
+                    exec.exit().orElseThrow());
         }
     }
 
