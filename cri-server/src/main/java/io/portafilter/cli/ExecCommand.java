@@ -2,6 +2,7 @@ package io.portafilter.cli;
 
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import io.portafilter.cri.v1.ExecRequest;
 import io.portafilter.cri.v1.ExecSyncRequest;
 import io.portafilter.cri.v1.ExecSyncResponse;
 import java.io.FileDescriptor;
@@ -19,9 +20,11 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "exec",
-        description = "Runs a program in a container, prints its output when it ends, and ends with its exit status.",
-        mixinStandardHelpOptions = true,
-        footer = {"", "Without stdin and terminal: those need the streaming server, which is not built yet."})
+        description = {
+            "Runs a program in a container and ends with its exit status.",
+            "With -i or -t it is connected to this terminal; without, its output is printed when it ends."
+        },
+        mixinStandardHelpOptions = true)
 final class ExecCommand implements Callable<Integer> {
     /** As timeout(1) has it. */
     private static final int TIMED_OUT = 124;
@@ -41,6 +44,16 @@ final class ExecCommand implements Callable<Integer> {
             description = "Ends the program then; status 124. Default: 0, never.")
     private int timeoutSeconds;
 
+    @Option(
+            names = {"-i", "--stdin"},
+            description = "Sends what is read here to the program.")
+    private boolean stdin;
+
+    @Option(
+            names = {"-t", "--tty"},
+            description = "Gives the program a terminal, as large as this one.")
+    private boolean tty;
+
     @Parameters(
             index = "0",
             paramLabel = "CONTAINER",
@@ -52,6 +65,12 @@ final class ExecCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        if (stdin || tty) {
+            if (timeoutSeconds != 0) {
+                throw new CommandException(ExitStatus.USAGE, "--timeout and -i or -t do not go together");
+            }
+            return connected();
+        }
         try (Connection connection = server.connect()) {
             ExecSyncResponse answer = connection
                     .runtime()
@@ -72,6 +91,24 @@ final class ExecCommand implements Callable<Integer> {
                 throw new CommandException(TIMED_OUT, Connection.sentence(e.getStatus()));
             }
             throw e;
+        }
+    }
+
+    private int connected() throws Exception {
+        try (Connection connection = server.connect()) {
+            String url = connection
+                    .runtime()
+                    .exec(ExecRequest.newBuilder()
+                            .setContainerId(
+                                    Lookup.container(connection, container).getId())
+                            .addAllCmd(program)
+                            .setStdin(stdin)
+                            .setStdout(true)
+                            .setStderr(!tty)
+                            .setTty(tty)
+                            .build())
+                    .getUrl();
+            return RemoteProgram.run(url, stdin, tty, false);
         }
     }
 }

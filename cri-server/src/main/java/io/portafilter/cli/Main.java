@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
             PodsCommand.class,
             PsCommand.class,
             LogsCommand.class,
-            ExecCommand.class
+            ExecCommand.class,
+            PortForwardCommand.class
         },
         footer = {"", "portafilter COMMAND --help says more about a command."})
 public final class Main implements Callable<Integer> {

@@ -26,6 +26,7 @@ import io.portafilter.state.ServerLock;
 import io.portafilter.state.StateException;
 import io.portafilter.streaming.ContainerLog;
 import io.portafilter.streaming.LogLoop;
+import io.portafilter.streaming.StreamServer;
 import io.portafilter.systemd.Systemd;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -196,6 +197,8 @@ public final class CriServer implements AutoCloseable {
             exits.allowCoreThreadTimeOut(true);
             Places places = new Places(config.root(), config.state(), config.cgroupDriver(), config.cgroupParent());
             Directories.makeSpread(places.allContainerFiles());
+            StreamServer streams = StreamServer.listen(config.streamAddress());
+            parts.add(streams::close);
             Services services = Services.of(
                     config,
                     new Node(
@@ -209,7 +212,8 @@ public final class CriServer implements AutoCloseable {
                             new PodLock(),
                             new ContainerLock(),
                             new InFlight(),
-                            Recovery.currentBootId()));
+                            Recovery.currentBootId()),
+                    streams);
             // closed in reverse: no more ends are seen, those seen are recorded, then the logs are let go
             parts.add(() -> services.containerTable().all().forEach(CriServer::letGo));
             parts.add(() -> awaitAll(exits));

@@ -74,24 +74,12 @@ final class ExecSync {
     void run(ExecSyncRequest request, Consumer<ExecSyncResponse> reply) {
         LiveContainer container = containers.require(request.getContainerId());
         String asked = "ExecSync in " + container.id();
-        if (request.getCmdCount() == 0 || request.getCmd(0).isEmpty()) {
-            throw invalid("cmd", "is empty", "give a command");
-        }
-        if (request.getCmdList().stream().anyMatch(argument -> argument.indexOf('\0') >= 0)) {
-            throw invalid("cmd", "holds a NUL character", "leave it out: no program can receive it");
-        }
+        requireCommand(request.getCmdList());
         if (request.getTimeout() < 0) {
             throw invalid("timeout", request.getTimeout() + " is negative", "give seconds, 0 for no limit");
         }
         ContainerRecord record = lifecycle.record(container);
-        if (record.state() != ContainerState.RUNNING) {
-            throw precondition(
-                    asked,
-                    "the container is " + record.state(),
-                    record.state() == ContainerState.CREATED
-                            ? "start it first"
-                            : "commands run in a running one alone");
-        }
+        requireRunning(record, asked);
         ContainerPlan plan = lifecycle.plan(container);
         LaunchedContainer launched = record.launched().orElseThrow();
         Duration timeout = Duration.ofSeconds(request.getTimeout());
@@ -120,6 +108,31 @@ final class ExecSync {
         }
     }
 
+    /** Refuses what no program can be run with. */
+    static void requireCommand(List<String> command) {
+        if (command.isEmpty() || command.getFirst().isEmpty()) {
+            throw invalid("cmd", "is empty", "give a command");
+        }
+        if (command.stream().anyMatch(argument -> argument.indexOf('\0') >= 0)) {
+            throw invalid("cmd", "holds a NUL character", "leave it out: no program can receive it");
+        }
+    }
+
+    static void requireRunning(ContainerRecord record, String asked) {
+        if (record.state() != ContainerState.RUNNING) {
+            throw precondition(
+                    asked,
+                    "the container is " + record.state(),
+                    record.state() == ContainerState.CREATED ? "start it first" : "only a running one serves for this");
+        }
+    }
+
+    /** As a shell has it for a program that cannot be executed. */
+    static int exitCode(LaunchException failure) {
+        boolean missing = failure.isExecveError(Errno.ENOENT) || failure.isExecveError(Errno.ENOTDIR);
+        return missing ? NOT_FOUND : NOT_EXECUTABLE;
+    }
+
     private static CriException timedOut(String asked, long timeoutSeconds) {
         return new CriException(
                 Status.Code.DEADLINE_EXCEEDED,
@@ -130,10 +143,9 @@ final class ExecSync {
 
     /** As a shell answers for a command that it cannot run. */
     private static ExecSyncResponse notExecuted(LaunchException failure) {
-        boolean missing = failure.isExecveError(Errno.ENOENT) || failure.isExecveError(Errno.ENOTDIR);
         return ExecSyncResponse.newBuilder()
                 .setStderr(ByteString.copyFromUtf8(failure.getMessage() + "\n"))
-                .setExitCode(missing ? NOT_FOUND : NOT_EXECUTABLE)
+                .setExitCode(exitCode(failure))
                 .build();
     }
 

@@ -219,6 +219,18 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
     }
 
     @Override
+    public void exec(ExecRequest request, StreamObserver<ExecResponse> answer) {
+        String url = runtime().streams().exec(request);
+        reply(answer, ExecResponse.newBuilder().setUrl(url).build());
+    }
+
+    @Override
+    public void portForward(PortForwardRequest request, StreamObserver<PortForwardResponse> answer) {
+        String url = runtime().streams().portForward(request);
+        reply(answer, PortForwardResponse.newBuilder().setUrl(url).build());
+    }
+
+    @Override
     public void reopenContainerLog(
             ReopenContainerLogRequest request, StreamObserver<ReopenContainerLogResponse> answer) {
         runtime().containers().reopenLog(request.getContainerId());

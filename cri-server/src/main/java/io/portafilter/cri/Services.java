@@ -2,6 +2,7 @@ package io.portafilter.cri;
 
 import io.portafilter.config.Config;
 import io.portafilter.container.HostFeatures;
+import io.portafilter.streaming.StreamServer;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
@@ -20,9 +21,10 @@ record Services(
         ContainerLifecycle containers,
         ResourceUpdate resources,
         ExecSync execSync,
+        Streams streams,
         AtomicReference<String> podCidr) {
 
-    static Services of(Config config, Node node) {
+    static Services of(Config config, Node node, StreamServer server) {
         LiveTable<LivePod> podTable =
                 new LiveTable<>("pod sandbox", LivePod::id, pod -> pod.spec().identity());
         LiveTable<LiveContainer> containerTable = new LiveTable<>(
@@ -30,16 +32,18 @@ record Services(
         HostFeatures features = HostFeatures.tried(
                 config.root(), config.state(), config.usernsRange().first());
         ContainerLifecycle containers = new ContainerLifecycle(config, node, podTable, containerTable);
+        PodLifecycle pods = new PodLifecycle(node, features, podTable, containers);
         return new Services(
                 config,
                 node,
                 features,
                 podTable,
                 containerTable,
-                new PodLifecycle(node, features, podTable, containers),
+                pods,
                 containers,
                 new ResourceUpdate(node, podTable, containerTable),
                 new ExecSync(node, containerTable, containers),
+                new Streams(node, podTable, containerTable, containers, pods, server),
                 new AtomicReference<>(""));
     }
 }

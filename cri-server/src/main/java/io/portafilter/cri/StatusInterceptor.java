@@ -182,7 +182,6 @@ final class StatusInterceptor implements ServerInterceptor {
         /** What serves meanwhile, for those whom a person calls by hand. */
         private String instead() {
             return switch (method) {
-                case "Exec" -> "; ExecSync, as in crictl exec -s, runs a command without a terminal";
                 case "Attach" -> "; what the container writes is in its log, as in crictl logs -f";
                 case "GetContainerEvents" -> "; the calls that list tell every state";
                 default -> "";

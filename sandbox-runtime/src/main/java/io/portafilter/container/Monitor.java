@@ -157,6 +157,12 @@ public final class Monitor implements AutoCloseable {
         return kept(ContainerProgram.FIRST_NAMESPACE + ProgramWriter.KEPT_NAMESPACES.indexOf(kind));
     }
 
+    /** The network namespace of the pod sandbox, as it was when the sandbox started. The caller closes it. */
+    @MustBeClosed
+    public Fd podNetwork() {
+        return podNamespace("net");
+    }
+
     /** A namespace of the pod sandbox, as it was when the sandbox started. The caller closes it. */
     @MustBeClosed
     Fd podNamespace(String kind) {

@@ -1,5 +1,7 @@
 package io.portafilter.linux;
 
+import static io.portafilter.linux.LinuxConstants.AF_INET;
+import static io.portafilter.linux.LinuxConstants.AF_INET6;
 import static io.portafilter.linux.LinuxConstants.AF_UNIX;
 import static io.portafilter.linux.LinuxConstants.AT_EMPTY_PATH;
 import static io.portafilter.linux.LinuxConstants.AT_REMOVEDIR;
@@ -27,13 +29,17 @@ import static io.portafilter.linux.LinuxConstants.STATX_BASIC_STATS;
 import static io.portafilter.linux.LinuxConstants.STATX_INO;
 import static io.portafilter.linux.LinuxConstants.STATX_MNT_ID;
 import static io.portafilter.linux.LinuxConstants.S_IFMT;
+import static io.portafilter.linux.LinuxConstants.TCGETS;
+import static io.portafilter.linux.LinuxConstants.TCSETS;
 import static io.portafilter.linux.LinuxConstants.TIOCGPTPEER;
+import static io.portafilter.linux.LinuxConstants.TIOCGWINSZ;
 import static io.portafilter.linux.LinuxConstants.TIOCSPTLCK;
 import static io.portafilter.linux.LinuxConstants.TIOCSWINSZ;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.MustBeClosed;
 import java.lang.ref.Reference;
+import java.net.InetAddress;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -1164,6 +1170,35 @@ public final class Kernel {
         }
     }
 
+    /** The size of a terminal's window. */
+    public static WindowSize windowSize(Fd terminal) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            Call.Area size = call.reserve(8);
+            call.add(terminal).add(TIOCGWINSZ).add(size.address()).run();
+            return new WindowSize(size.getShort(0) & 0xffff, size.getShort(2) & 0xffff);
+        }
+    }
+
+    /** How a terminal treats what goes through it; ENOTTY for what is none. */
+    public static TerminalSettings terminalSettings(Fd terminal) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            Call.Area termios = call.reserve(TerminalSettings.BYTES);
+            call.add(terminal).add(TCGETS).add(termios.address()).run();
+            byte[] bytes = new byte[TerminalSettings.BYTES];
+            termios.bytes().get(termios.offset(), bytes);
+            return new TerminalSettings(bytes);
+        }
+    }
+
+    /** Changes that at once. */
+    public static void setTerminalSettings(Fd terminal, TerminalSettings settings) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            Call.Area termios = call.reserve(TerminalSettings.BYTES);
+            termios.bytes().put(termios.offset(), settings.bytes());
+            call.add(terminal).add(TCSETS).add(termios.address()).run();
+        }
+    }
+
     // ---- watching files
 
     /** An instance that reports changes of files; {@code flags} such as {@code IN_NONBLOCK}; inotify(7). */
@@ -1280,6 +1315,47 @@ public final class Kernel {
                     .add(address.address(), () -> "{AF_UNIX, " + KernelText.quoted(path) + "}")
                     .add(2 + length)
                     .run();
+        }
+    }
+
+    /**
+     * Connects a socket of AF_INET or AF_INET6. A non-blocking one is asked again with the same address: EALREADY while it
+     * is under way, EISCONN when it is connected, otherwise why it is not.
+     *
+     * @param address of the socket's family
+     */
+    public static void connect(Fd socket, InetAddress address, int port) {
+        byte[] bytes = address.getAddress();
+        boolean four = bytes.length == 4;
+        // struct sockaddr_in: family, port, address, 8 of padding; sockaddr_in6: family, port, flow, address, scope
+        int length = four ? 16 : 28;
+        try (Call call = Call.of(SystemCall.CONNECT)) {
+            Call.Area area = call.reserve(length);
+            for (int i = 0; i < length; i++) {
+                area.bytes().put(area.offset() + i, (byte) 0);
+            }
+            area.putShort(0, (short) (four ? AF_INET : AF_INET6));
+            area.bytes().put(area.offset() + 2, (byte) (port >> 8));
+            area.bytes().put(area.offset() + 3, (byte) port);
+            area.bytes().put(area.offset() + (four ? 4 : 8), bytes);
+            call.add(socket)
+                    .add(
+                            area.address(),
+                            () -> "{" + (four ? "AF_INET" : "AF_INET6") + ", " + address.getHostAddress() + ", " + port
+                                    + "}")
+                    .add(length)
+                    .run();
+        }
+    }
+
+    /**
+     * Ends one direction of a connected socket, or both.
+     *
+     * @param how {@code SHUT_*}
+     */
+    public static void shutdown(Fd socket, int how) {
+        try (Call call = Call.of(SystemCall.SHUTDOWN)) {
+            call.add(socket).add(how).run();
         }
     }
 

@@ -394,6 +394,11 @@ public final class LinuxConstants {
     public static final int SOCK_SEQPACKET = 5;
     public static final int SOCK_CLOEXEC = O_CLOEXEC;
     public static final int SOCK_NONBLOCK = O_NONBLOCK;
+
+    // linux/net.h, shutdown(2)
+    public static final int SHUT_RD = 0;
+    public static final int SHUT_WR = 1;
+    public static final int SHUT_RDWR = 2;
     public static final int SOL_SOCKET = 1;
     public static final int SCM_RIGHTS = 1;
     public static final int MSG_CTRUNC = 0x8;
@@ -403,9 +408,11 @@ public final class LinuxConstants {
     public static final int MSG_CMSG_CLOEXEC = 0x40000000;
 
     // asm-generic/ioctls.h: terminals
+    public static final int TCGETS = 0x5401;
+    public static final int TCSETS = 0x5402;
+    public static final int TIOCGWINSZ = 0x5413;
     public static final int TIOCSCTTY = 0x540e;
     public static final int TIOCSWINSZ = 0x5414;
-    public static final int TIOCGWINSZ = 0x5413;
     public static final int TIOCSPTLCK = 0x40045431;
     public static final int TIOCGPTN = 0x80045430;
     public static final int TIOCGPTPEER = 0x5441;
