@@ -2,11 +2,13 @@ package io.portafilter.cli;
 
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import io.portafilter.config.ConfigException;
 import io.portafilter.cri.v1.ExecRequest;
 import io.portafilter.cri.v1.ExecSyncRequest;
 import io.portafilter.cri.v1.ExecSyncResponse;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,7 +66,7 @@ final class ExecCommand implements Callable<Integer> {
     private List<String> program = new ArrayList<>();
 
     @Override
-    public Integer call() throws Exception {
+    public Integer call() throws CommandException, ConfigException, IOException, InterruptedException {
         if (stdin || tty) {
             if (timeoutSeconds != 0) {
                 throw new CommandException(ExitStatus.USAGE, "--timeout and -i or -t do not go together");
@@ -94,7 +96,7 @@ final class ExecCommand implements Callable<Integer> {
         }
     }
 
-    private int connected() throws Exception {
+    private int connected() throws CommandException, ConfigException, IOException, InterruptedException {
         try (Connection connection = server.connect()) {
             String url = connection
                     .runtime()

@@ -1,5 +1,6 @@
 package io.portafilter.cli;
 
+import io.portafilter.config.ConfigException;
 import io.portafilter.cri.v1.ListPodSandboxRequest;
 import io.portafilter.cri.v1.PodSandbox;
 import io.portafilter.cri.v1.PodSandboxState;
@@ -67,7 +68,7 @@ final class PortForwardCommand implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() throws Exception {
+    public Integer call() throws CommandException, ConfigException, InterruptedException {
         List<Forward> forwards = new ArrayList<>();
         for (String text : ports) {
             forwards.add(Forward.parse(text));

@@ -283,9 +283,12 @@ public final class SpdyClient implements StreamClient {
     }
 
     @Override
-    public String awaitClosed() throws InterruptedException {
+    public String awaitClosed() throws IOException {
         try {
             return closed.get(Await.patient(ANSWER).toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException(e);
         } catch (ExecutionException | TimeoutException e) {
             throw new AssertionError("the server keeps the connection open", e);
         }

@@ -29,7 +29,7 @@ public interface StreamClient extends AutoCloseable {
     InputStream from(String stream);
 
     /** How the connection ended, when it has: empty in good order. */
-    String awaitClosed() throws InterruptedException;
+    String awaitClosed() throws IOException;
 
     /** Breaks the connection off. */
     @Override

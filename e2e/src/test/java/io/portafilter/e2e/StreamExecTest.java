@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -210,7 +211,7 @@ class StreamExecTest {
         try (SpdyClient client =
                 (SpdyClient) StreamRequests.exec(container, "spdy/v4.channel.k8s.io", StreamRequests::input, "cat")) {
             client.keepWindows();
-            var sent = Thread.ofVirtual().start(() -> {
+            var sent = CompletableFuture.runAsync(() -> {
                 try {
                     client.send("stdin", new byte[size]);
                     client.end("stdin");
@@ -219,7 +220,7 @@ class StreamExecTest {
                 }
             });
             assertThat(count(client.from("stdout"))).isEqualTo(size);
-            sent.join();
+            var _ = sent.join();
             assertThat(client.text("error")).contains("Success");
         }
     }
@@ -273,9 +274,9 @@ class StreamExecTest {
                 };
                 all.add(clients.submit(one));
             }
-            for (int i = 0; i < 200; i++) {
-                assertThat(all.get(i).get()).isEqualTo("number " + i + "\n{\"metadata\":{},\"status\":\"Success\"}");
-            }
+        }
+        for (int i = 0; i < 200; i++) {
+            assertThat(all.get(i).resultNow()).isEqualTo("number " + i + "\n{\"metadata\":{},\"status\":\"Success\"}");
         }
         live.awaitAsBefore(before);
     }
