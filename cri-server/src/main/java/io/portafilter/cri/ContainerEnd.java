@@ -4,6 +4,7 @@ import io.portafilter.cgroup.Cgroup;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ExitRecord;
 import io.portafilter.container.Monitor;
+import io.portafilter.cri.v1.ContainerEventType;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
@@ -45,9 +46,11 @@ final class ContainerEnd {
     private static final int LAUNCH_FAILED = 124;
 
     private final Node node;
+    private final ContainerEvents events;
 
-    ContainerEnd(Node node) {
+    ContainerEnd(Node node, ContainerEvents events) {
         this.node = node;
+        this.events = events;
     }
 
     static String cgroupPath(Node node, LiveContainer container) {
@@ -115,6 +118,7 @@ final class ContainerEnd {
                 || ContainerLaunch.wasExecuted(node.places().containerState(container.id()));
         ContainerRecord ended = ended(found.get(), exit, executed, oomKilled, finishedAt(exitFile));
         node.database().note(new Change.PutContainer(ended));
+        events.container(ContainerEventType.CONTAINER_STOPPED_EVENT, container);
         LOG.log(
                 Level.INFO,
                 "container.exited container=" + container.name() + " id=" + Places.shortId(container.id()) + " code="

@@ -17,6 +17,7 @@ import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
 import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.ContainerConfig;
+import io.portafilter.cri.v1.ContainerEventType;
 import io.portafilter.cri.v1.CreateContainerRequest;
 import io.portafilter.cri.v1.LinuxContainerResources;
 import io.portafilter.cri.v1.StartContainerRequest;
@@ -66,15 +67,22 @@ final class ContainerLifecycle {
     private final Node node;
     private final LiveTable<LivePod> pods;
     private final LiveTable<LiveContainer> containers;
+    private final ContainerEvents events;
     private final ContainerEnd end;
     private final ContainerStop stop;
 
-    ContainerLifecycle(Config config, Node node, LiveTable<LivePod> pods, LiveTable<LiveContainer> containers) {
+    ContainerLifecycle(
+            Config config,
+            Node node,
+            LiveTable<LivePod> pods,
+            LiveTable<LiveContainer> containers,
+            ContainerEvents events) {
         this.config = config;
         this.node = node;
         this.pods = pods;
         this.containers = containers;
-        this.end = new ContainerEnd(node);
+        this.events = events;
+        this.end = new ContainerEnd(node, events);
         this.stop = new ContainerStop(node, containers);
     }
 
@@ -175,6 +183,7 @@ final class ContainerLifecycle {
                 flight.requireWanted();
                 node.database().commit(new Change.PutContainer(record));
                 containers.add(container);
+                events.container(ContainerEventType.CONTAINER_CREATED_EVENT, container);
             }
             undo.forget();
             LOG.log(
@@ -203,6 +212,8 @@ final class ContainerLifecycle {
                             .exited(Node.now(), ContainerEnd.START_ERROR, "CreateContainerError", remains)));
             container.exited().complete(true);
             containers.add(container);
+            events.container(ContainerEventType.CONTAINER_CREATED_EVENT, container);
+            events.container(ContainerEventType.CONTAINER_STOPPED_EVENT, container);
             LOG.log(
                     Level.WARNING,
                     "container.left container=" + container.name() + " id=" + Places.shortId(container.id()) + " cause="
@@ -474,6 +485,7 @@ final class ContainerLifecycle {
             node.database()
                     .note(new Change.PutContainer(
                             record(container).prepared(launched, node.bootId()).running(startedAt)));
+            events.container(ContainerEventType.CONTAINER_STARTED_EVENT, container);
         }
         return launched;
     }
@@ -524,6 +536,7 @@ final class ContainerLifecycle {
             node.database()
                     .note(new Change.PutContainer(
                             record(container).exited(Node.now(), ContainerEnd.START_ERROR, "StartError", message)));
+            events.container(ContainerEventType.CONTAINER_STOPPED_EVENT, container);
             container.exited().complete(true);
             LOG.log(
                     Level.INFO,
@@ -655,6 +668,7 @@ final class ContainerLifecycle {
         Directories.remove(node.places().containerFiles(container.id()), asked);
         node.database().note(new Change.RemoveContainer(container.id()));
         containers.remove(container);
+        events.container(ContainerEventType.CONTAINER_DELETED_EVENT, container);
         node.images().removeUnusedLayers(record.usedLayers());
     }
 

@@ -218,6 +218,7 @@ public final class CriServer implements AutoCloseable {
             parts.add(() -> services.containerTable().all().forEach(CriServer::letGo));
             parts.add(() -> awaitAll(exits));
             parts.add(ends::close);
+            parts.add(services.layers()::close);
             LOG.log(
                     Level.INFO,
                     "host.features userNamespaces="
@@ -285,6 +286,8 @@ public final class CriServer implements AutoCloseable {
     public void close() {
         try {
             var _ = server.shutdown();
+            // who listens to events would do so for ever
+            recovered.now().ifPresent(services -> services.events().close());
             if (!server.awaitTermination(CALLS_END_SECONDS, TimeUnit.SECONDS)) {
                 var _ = server.shutdownNow();
             }

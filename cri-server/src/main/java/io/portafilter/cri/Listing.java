@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import io.portafilter.cri.v1.ContainerFilter;
 import io.portafilter.cri.v1.PodSandboxFilter;
 import io.portafilter.state.ContainerRecord;
+import io.portafilter.state.Database;
 import io.portafilter.state.PodRecord;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -17,7 +18,10 @@ import java.util.stream.Stream;
  * What the List and Stream calls answer, newest first. Which there are is decided at once, what is said of each when it
  * is taken from the stream: one that was removed meanwhile is left out, and one is never there twice.
  */
-record Listing(Services services) {
+record Listing(Database database, LiveTable<LivePod> podTable, LiveTable<LiveContainer> containerTable) {
+
+    /** A pod sandbox or container, and what is recorded of it. */
+    record Entry<T, R>(T live, R record) {}
 
     /**
      * The pod sandboxes for which all of the filter holds: serialised messages of type PodSandbox.
@@ -25,31 +29,53 @@ record Listing(Services services) {
      * @throws CriException INVALID_ARGUMENT when several ids begin as the filter's does; none is no error
      */
     Stream<ByteString> pods(PodSandboxFilter filter) {
-        Collection<LivePod> chosen = chosen(services.podTable(), filter.getId());
-        return newestFirst(chosen, pod -> record(pod).map(PodRecord::createdAtNanos))
-                .mapMulti((pod, items) -> record(pod)
-                        .filter(record -> CriAnswers.matches(filter, pod, record))
-                        .map(record -> pod.listed().of(record, r -> CriAnswers.listed(pod, r)))
-                        .ifPresent(items));
+        return podEntries(filter)
+                .map(entry -> entry.live().listed().of(entry.record(), r -> CriAnswers.listed(entry.live(), r)));
     }
 
     /** The containers for which all of the filter holds, as {@link #pods}: messages of type Container. */
     Stream<ByteString> containers(ContainerFilter filter) {
-        Collection<LiveContainer> chosen = chosen(services.containerTable(), filter.getId());
+        return containerEntries(filter)
+                .map(entry -> entry.live().listed().of(entry.record(), r -> CriAnswers.listed(entry.live(), r)));
+    }
+
+    /** As {@link #pods}, for who says something else of them. */
+    Stream<Entry<LivePod, PodRecord>> podEntries(PodSandboxFilter filter) {
+        Collection<LivePod> chosen = chosen(podTable, filter.getId());
+        return newestFirst(chosen, pod -> record(pod).map(PodRecord::createdAtNanos))
+                .mapMulti((pod, entries) -> record(pod)
+                        .filter(record -> CriAnswers.matches(filter, pod, record))
+                        .map(record -> new Entry<>(pod, record))
+                        .ifPresent(entries));
+    }
+
+    /** As {@link #containers}, for who says something else of them. */
+    Stream<Entry<LiveContainer, ContainerRecord>> containerEntries(ContainerFilter filter) {
+        Collection<LiveContainer> chosen = chosen(containerTable, filter.getId());
         if (!filter.getPodSandboxId().isEmpty()) {
-            String podId = services.podTable()
-                    .find(filter.getPodSandboxId())
-                    .map(LivePod::id)
-                    .orElse("");
+            String podId =
+                    podTable.find(filter.getPodSandboxId()).map(LivePod::id).orElse("");
             chosen = chosen.stream()
                     .filter(container -> container.podId().equals(podId))
                     .toList();
         }
         return newestFirst(chosen, container -> record(container).map(ContainerRecord::createdAtNanos))
-                .mapMulti((container, items) -> record(container)
+                .mapMulti((container, entries) -> record(container)
                         .filter(record -> CriAnswers.matches(filter, container, record))
-                        .map(record -> container.listed().of(record, r -> CriAnswers.listed(container, r)))
-                        .ifPresent(items));
+                        .map(record -> new Entry<>(container, record))
+                        .ifPresent(entries));
+    }
+
+    /** One pod sandbox, by its whole id. */
+    Optional<Entry<LivePod, PodRecord>> pod(String id) {
+        return podTable.exactly(id).flatMap(pod -> record(pod).map(record -> new Entry<>(pod, record)));
+    }
+
+    /** All containers of a pod sandbox. */
+    List<Entry<LiveContainer, ContainerRecord>> ofPod(String podId) {
+        return containerEntries(
+                        ContainerFilter.newBuilder().setPodSandboxId(podId).build())
+                .toList();
     }
 
     private static <T> Collection<T> chosen(LiveTable<T> table, String idOrPrefix) {
@@ -76,10 +102,10 @@ record Listing(Services services) {
     }
 
     private Optional<PodRecord> record(LivePod pod) {
-        return services.node().database().pod(pod.id());
+        return database.pod(pod.id());
     }
 
     private Optional<ContainerRecord> record(LiveContainer container) {
-        return services.node().database().container(container.id());
+        return database.container(container.id());
     }
 }

@@ -31,6 +31,8 @@ final class LiveContainer {
     private final AtomicBoolean killed = new AtomicBoolean();
     private final CompletableFuture<Boolean> exited = new CompletableFuture<>();
     private final ListItem<ContainerRecord> listed = new ListItem<>();
+    private final CpuRate cpuRate = new CpuRate();
+    private final WritableLayers.Known layer = new WritableLayers.Known();
 
     private volatile Optional<ContainerLaunch> prepared = Optional.empty();
     private volatile Optional<Running> running = Optional.empty();
@@ -147,6 +149,16 @@ final class LiveContainer {
     /** What the lists say of it. */
     ListItem<ContainerRecord> listed() {
         return listed;
+    }
+
+    /** How fast it uses processor time. */
+    CpuRate cpuRate() {
+        return cpuRate;
+    }
+
+    /** What is known of what it wrote into its own file system. */
+    WritableLayers.Known layer() {
+        return layer;
     }
 
     /** Whether it is what a creation that failed could not undo. */

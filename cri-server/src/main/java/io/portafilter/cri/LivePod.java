@@ -21,6 +21,8 @@ final class LivePod {
     private final ListItem<PodRecord> listed = new ListItem<>();
 
     /** Changed with the pod's lock held; closed when the pause process has ended. */
+    private final CpuRate cpuRate = new CpuRate();
+
     private volatile Optional<Watched> watched = Optional.empty();
 
     private volatile LinuxPodSandboxConfig resources;
@@ -71,6 +73,11 @@ final class LivePod {
     /** What the lists say of it. */
     ListItem<PodRecord> listed() {
         return listed;
+    }
+
+    /** How fast its containers use processor time. */
+    CpuRate cpuRate() {
+        return cpuRate;
     }
 
     /** Notes that it could not be made, nor undone. */

@@ -77,6 +77,18 @@ record Places(Path root, Path state, CgroupDriver driver, String cgroupParent) {
         };
     }
 
+    /**
+     * The cgroup that holds all that a pod's containers use, below the parent that was asked for; none for pods of
+     * systemd that name no slice, which share one.
+     */
+    Optional<String> podCgroup(String askedParent, String podId) {
+        return switch (driver) {
+            case CGROUPFS -> Optional.of(askedParent.isEmpty() ? podCgroup(podId) : askedParent);
+            case SYSTEMD ->
+                Optional.of(askedParent).filter(slice -> !slice.isEmpty()).map(Places::slice);
+        };
+    }
+
     private String podCgroup(String podId) {
         return cgroupParent + "/pod" + podId;
     }

@@ -12,6 +12,7 @@ import io.portafilter.container.Monitor;
 import io.portafilter.container.Outcome;
 import io.portafilter.container.PodLaunch;
 import io.portafilter.container.Rollback;
+import io.portafilter.cri.v1.ContainerEventType;
 import io.portafilter.cri.v1.LinuxPodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.StopPodSandboxRequest;
@@ -36,16 +37,23 @@ final class PodLifecycle {
 
     private final Node node;
     private final ContainerLifecycle containers;
+    private final ContainerEvents events;
     private final LiveTable<LivePod> pods;
     private final HostFeatures features;
     private final String nodeName;
     private final SelinuxLevels levels = new SelinuxLevels();
 
-    PodLifecycle(Node node, HostFeatures features, LiveTable<LivePod> pods, ContainerLifecycle containers) {
+    PodLifecycle(
+            Node node,
+            HostFeatures features,
+            LiveTable<LivePod> pods,
+            ContainerLifecycle containers,
+            ContainerEvents events) {
         this.node = node;
         this.features = features;
         this.pods = pods;
         this.containers = containers;
+        this.events = events;
         this.nodeName = PodFiles.nodeName();
     }
 
@@ -157,6 +165,8 @@ final class PodLifecycle {
             watch(pod, launch.execute());
             pods.add(pod);
             undo.forget();
+            events.pod(ContainerEventType.CONTAINER_CREATED_EVENT, pod);
+            events.pod(ContainerEventType.CONTAINER_STARTED_EVENT, pod);
         } catch (RuntimeException | Error e) {
             if (undo.hasFailed()) {
                 keep(pod, e);
@@ -189,6 +199,8 @@ final class PodLifecycle {
         try {
             node.database().note(new Change.PutPod(newRecord(pod, PodState.NOTREADY, Optional.empty())));
             pods.add(pod);
+            events.pod(ContainerEventType.CONTAINER_CREATED_EVENT, pod);
+            events.pod(ContainerEventType.CONTAINER_STOPPED_EVENT, pod);
             LOG.log(
                     Level.WARNING,
                     "pod.left pod=" + pod.name() + " id=" + Places.shortId(pod.id()) + " cause=" + pod.remains());
@@ -254,6 +266,7 @@ final class PodLifecycle {
             return false;
         }
         node.database().note(new Change.PutPod(record.get().notReady()));
+        events.pod(ContainerEventType.CONTAINER_STOPPED_EVENT, pod);
         return true;
     }
 
@@ -343,8 +356,10 @@ final class PodLifecycle {
             }
             containers.requireNone(pod.id());
             Directories.remove(node.places().podFiles(pod.id()), "RemovePodSandbox " + pod.id());
+            Optional<PodRecord> last = node.database().pod(pod.id());
             node.database().note(new Change.RemovePod(pod.id()));
             pods.remove(pod);
+            last.ifPresent(record -> events.podDeleted(pod, record));
             freeSelinuxLevel(pod.spec());
         }
         LOG.log(Level.INFO, "pod.removed pod=" + pod.name() + " id=" + Places.shortId(pod.id()));

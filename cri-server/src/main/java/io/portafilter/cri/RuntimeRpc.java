@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.portafilter.container.ContainerPlan;
 import io.portafilter.cri.v1.*;
@@ -101,7 +102,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                 ListPodSandboxResponse.newBuilder()
                         .setUnknownFields(ListItem.repeated(
                                 ListPodSandboxResponse.ITEMS_FIELD_NUMBER,
-                                new Listing(runtime()).pods(request.getFilter()).toList()))
+                                runtime().listing().pods(request.getFilter()).toList()))
                         .build());
     }
 
@@ -110,7 +111,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
             StreamPodSandboxesRequest request, StreamObserver<StreamPodSandboxesResponse> answer) {
         ListStream.send(
                 answer,
-                new Listing(runtime()).pods(request.getFilter()),
+                runtime().listing().pods(request.getFilter()),
                 StreamPodSandboxesResponse.POD_SANDBOXES_FIELD_NUMBER,
                 pods -> StreamPodSandboxesResponse.newBuilder()
                         .setUnknownFields(pods)
@@ -189,7 +190,8 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                 ListContainersResponse.newBuilder()
                         .setUnknownFields(ListItem.repeated(
                                 ListContainersResponse.CONTAINERS_FIELD_NUMBER,
-                                new Listing(runtime())
+                                runtime()
+                                        .listing()
                                         .containers(request.getFilter())
                                         .toList()))
                         .build());
@@ -199,7 +201,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
     public void streamContainers(StreamContainersRequest request, StreamObserver<StreamContainersResponse> answer) {
         ListStream.send(
                 answer,
-                new Listing(runtime()).containers(request.getFilter()),
+                runtime().listing().containers(request.getFilter()),
                 StreamContainersResponse.CONTAINERS_FIELD_NUMBER,
                 containers -> StreamContainersResponse.newBuilder()
                         .setUnknownFields(containers)
@@ -235,5 +237,145 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
             ReopenContainerLogRequest request, StreamObserver<ReopenContainerLogResponse> answer) {
         runtime().containers().reopenLog(request.getContainerId());
         reply(answer, ReopenContainerLogResponse.getDefaultInstance());
+    }
+
+    // ---- statistics
+
+    @Override
+    public void containerStats(ContainerStatsRequest request, StreamObserver<ContainerStatsResponse> answer) {
+        Services runtime = runtime();
+        LiveContainer container = runtime.containerTable().require(request.getContainerId());
+        ContainerStats stats =
+                runtime.statistics().container(container, runtime.containers().record(container));
+        reply(answer, ContainerStatsResponse.newBuilder().setStats(stats).build());
+    }
+
+    @Override
+    public void listContainerStats(
+            ListContainerStatsRequest request, StreamObserver<ListContainerStatsResponse> answer) {
+        reply(
+                answer,
+                ListContainerStatsResponse.newBuilder()
+                        .setUnknownFields(ListItem.repeated(
+                                ListContainerStatsResponse.STATS_FIELD_NUMBER,
+                                runtime()
+                                        .statistics()
+                                        .containers(request.getFilter())
+                                        .toList()))
+                        .build());
+    }
+
+    @Override
+    public void streamContainerStats(
+            StreamContainerStatsRequest request, StreamObserver<StreamContainerStatsResponse> answer) {
+        ListStream.send(
+                answer,
+                runtime().statistics().containers(request.getFilter()),
+                StreamContainerStatsResponse.CONTAINER_STATS_FIELD_NUMBER,
+                stats -> StreamContainerStatsResponse.newBuilder()
+                        .setUnknownFields(stats)
+                        .build());
+    }
+
+    @Override
+    public void podSandboxStats(PodSandboxStatsRequest request, StreamObserver<PodSandboxStatsResponse> answer) {
+        Services runtime = runtime();
+        LivePod pod = runtime.podTable().require(request.getPodSandboxId());
+        PodSandboxStats stats = runtime.statistics().pod(pod, runtime.pods().record(pod));
+        reply(answer, PodSandboxStatsResponse.newBuilder().setStats(stats).build());
+    }
+
+    @Override
+    public void listPodSandboxStats(
+            ListPodSandboxStatsRequest request, StreamObserver<ListPodSandboxStatsResponse> answer) {
+        reply(
+                answer,
+                ListPodSandboxStatsResponse.newBuilder()
+                        .setUnknownFields(ListItem.repeated(
+                                ListPodSandboxStatsResponse.STATS_FIELD_NUMBER,
+                                runtime().statistics().pods(request.getFilter()).toList()))
+                        .build());
+    }
+
+    @Override
+    public void streamPodSandboxStats(
+            StreamPodSandboxStatsRequest request, StreamObserver<StreamPodSandboxStatsResponse> answer) {
+        ListStream.send(
+                answer,
+                runtime().statistics().pods(request.getFilter()),
+                StreamPodSandboxStatsResponse.POD_SANDBOX_STATS_FIELD_NUMBER,
+                stats -> StreamPodSandboxStatsResponse.newBuilder()
+                        .setUnknownFields(stats)
+                        .build());
+    }
+
+    @Override
+    public void getContainerEvents(GetEventsRequest request, StreamObserver<ContainerEventResponse> answer) {
+        Services runtime = runtime();
+        runtime.events()
+                .listen(
+                        (ServerCallStreamObserver<ContainerEventResponse>) answer,
+                        container -> plan(runtime, container));
+    }
+
+    // ---- metrics
+
+    @Override
+    public void listMetricDescriptors(
+            ListMetricDescriptorsRequest request, StreamObserver<ListMetricDescriptorsResponse> answer) {
+        reply(
+                answer,
+                ListMetricDescriptorsResponse.newBuilder()
+                        .addAllDescriptors(Metrics.descriptors())
+                        .build());
+    }
+
+    @Override
+    public void listPodSandboxMetrics(
+            ListPodSandboxMetricsRequest request, StreamObserver<ListPodSandboxMetricsResponse> answer) {
+        reply(
+                answer,
+                ListPodSandboxMetricsResponse.newBuilder()
+                        .setUnknownFields(ListItem.repeated(
+                                ListPodSandboxMetricsResponse.POD_METRICS_FIELD_NUMBER,
+                                runtime().metrics().pods().toList()))
+                        .build());
+    }
+
+    @Override
+    public void streamPodSandboxMetrics(
+            StreamPodSandboxMetricsRequest request, StreamObserver<StreamPodSandboxMetricsResponse> answer) {
+        ListStream.send(
+                answer,
+                runtime().metrics().pods(),
+                StreamPodSandboxMetricsResponse.POD_SANDBOX_METRICS_FIELD_NUMBER,
+                metrics -> StreamPodSandboxMetricsResponse.newBuilder()
+                        .setUnknownFields(metrics)
+                        .build());
+    }
+
+    // ---- checkpoints
+
+    @Override
+    public void checkpointContainer(
+            CheckpointContainerRequest request, StreamObserver<CheckpointContainerResponse> answer) {
+        throw noCheckpoints("CheckpointContainer");
+    }
+
+    @Override
+    public void checkpointPod(CheckpointPodRequest request, StreamObserver<CheckpointPodResponse> answer) {
+        throw noCheckpoints("CheckpointPod");
+    }
+
+    @Override
+    public void restorePod(RestorePodRequest request, StreamObserver<RestorePodResponse> answer) {
+        throw noCheckpoints("RestorePod");
+    }
+
+    private static CriException noCheckpoints(String call) {
+        return CriException.unsupported(
+                call,
+                "this version of Portafilter cannot write the state of processes to files, nor bring them back from there",
+                "stop the container in order and start another one");
     }
 }

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicReference;
  * What the calls are answered from, once the records were read.
  *
  * @param features what this host was found to do when the server started
+ * @param layers counts what containers wrote into their own file systems
  * @param podCidr what UpdateRuntimeConfig was told last
  */
 record Services(
@@ -22,6 +23,11 @@ record Services(
         ResourceUpdate resources,
         ExecSync execSync,
         Streams streams,
+        Listing listing,
+        WritableLayers layers,
+        Statistics statistics,
+        Metrics metrics,
+        ContainerEvents events,
         AtomicReference<String> podCidr) {
 
     static Services of(Config config, Node node, StreamServer server) {
@@ -31,8 +37,11 @@ record Services(
                 "container", LiveContainer::id, container -> container.spec().identity());
         HostFeatures features = HostFeatures.tried(
                 config.root(), config.state(), config.usernsRange().first());
-        ContainerLifecycle containers = new ContainerLifecycle(config, node, podTable, containerTable);
-        PodLifecycle pods = new PodLifecycle(node, features, podTable, containers);
+        Listing listing = new Listing(node.database(), podTable, containerTable);
+        ContainerEvents events = new ContainerEvents(listing);
+        ContainerLifecycle containers = new ContainerLifecycle(config, node, podTable, containerTable, events);
+        WritableLayers layers = new WritableLayers(node.places());
+        PodLifecycle pods = new PodLifecycle(node, features, podTable, containers, events);
         return new Services(
                 config,
                 node,
@@ -44,6 +53,11 @@ record Services(
                 new ResourceUpdate(node, podTable, containerTable),
                 new ExecSync(node, containerTable, containers),
                 new Streams(node, podTable, containerTable, containers, pods, server),
+                listing,
+                layers,
+                new Statistics(node, config.root(), listing, layers),
+                new Metrics(node, config.root(), listing, layers),
+                events,
                 new AtomicReference<>(""));
     }
 }

@@ -183,7 +183,6 @@ final class StatusInterceptor implements ServerInterceptor {
         private String instead() {
             return switch (method) {
                 case "Attach" -> "; what the container writes is in its log, as in crictl logs -f";
-                case "GetContainerEvents" -> "; the calls that list tell every state";
                 default -> "";
             };
         }
