@@ -73,10 +73,12 @@ public record CgroupUsage(
 
     /** Version 1: {@code Documentation/admin-guide/cgroup-v1}. It counts no pressure. */
     static CgroupUsage ofV1(UsageFiles files) {
+        // once: it costs more than all others, as the kernel sums up over the processors
+        Optional<Map<String, Long>> stat = files.text("memory.stat").map(KeyedValues::parse);
         return new CgroupUsage(
                 files.number("cpuacct.usage"),
-                memoryV1(files),
-                swapV1(files),
+                stat.flatMap(counted -> memoryV1(files, counted)),
+                stat.flatMap(counted -> swapV1(files, counted)),
                 Optional.empty(),
                 Optional.empty(),
                 Optional.empty());
@@ -95,13 +97,11 @@ public record CgroupUsage(
                 files.pressure("io.pressure"));
     }
 
-    private static Optional<Memory> memoryV1(UsageFiles files) {
+    private static Optional<Memory> memoryV1(UsageFiles files, Map<String, Long> counted) {
         OptionalLong usage = files.number("memory.usage_in_bytes");
-        Optional<Map<String, Long>> stat = files.text("memory.stat").map(KeyedValues::parse);
-        if (usage.isEmpty() || stat.isEmpty()) {
+        if (usage.isEmpty()) {
             return Optional.empty();
         }
-        Map<String, Long> counted = stat.get();
         return Optional.of(memory(
                 usage.getAsLong(),
                 files.limit("memory.limit_in_bytes"),
@@ -138,10 +138,9 @@ public record CgroupUsage(
     }
 
     /** Version 1 counts memory and swap together; what of it is swap, the statistics say. */
-    private static Optional<Swap> swapV1(UsageFiles files) {
-        Optional<Long> swapped =
-                files.text("memory.stat").map(KeyedValues::parse).map(stat -> stat.get("total_swap"));
-        if (swapped.isEmpty()) {
+    private static Optional<Swap> swapV1(UsageFiles files, Map<String, Long> counted) {
+        Long swapped = counted.get("total_swap");
+        if (swapped == null) {
             return Optional.empty(); // the kernel does not count it
         }
         OptionalLong limit = files.limit("memory.memsw.limit_in_bytes");
@@ -149,7 +148,7 @@ public record CgroupUsage(
         OptionalLong available = limit.isEmpty() || usage.isEmpty()
                 ? OptionalLong.empty()
                 : OptionalLong.of(Math.max(limit.getAsLong() - usage.getAsLong(), 0));
-        return Optional.of(new Swap(swapped.get(), available));
+        return Optional.of(new Swap(swapped, available));
     }
 
     private static Optional<Swap> swapV2(UsageFiles files) {
