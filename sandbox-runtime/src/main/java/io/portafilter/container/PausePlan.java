@@ -61,6 +61,14 @@ public record PausePlan(
                 facts);
     }
 
+    /**
+     * Whether the network namespace is made beforehand and joined: so it can be set up while the sandbox is launched. One
+     * that a user namespace shall own can only be made in there.
+     */
+    boolean joinsNetwork() {
+        return !hostNetwork && ids.isEmpty();
+    }
+
     /** The launch program that carries this plan out. */
     public LaunchProgram program() {
         return PauseProgram.of(this).program();

@@ -41,6 +41,7 @@ record PauseProgram(LaunchProgram program, Slots slots) {
                 .add(Role.SCRATCH)
                 .addMany(Role.TASKS, plan.facts().cgroupTasksFiles())
                 .addIf(plan.facts().bornInCgroup(), Role.CGROUP)
+                .addIf(plan.joinsNetwork(), Role.NETWORK_NAMESPACE)
                 .build();
         ProgramWriter writer = new ProgramWriter("pause " + plan.name(), slots);
         Label first = new Label("monitor");
@@ -62,6 +63,10 @@ record PauseProgram(LaunchProgram program, Slots slots) {
         writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
         writer.joinCgroups();
         Label pause = new Label("pause");
+        if (plan.joinsNetwork()) {
+            writer.assembler().step("join the pod's network");
+            writer.join(Role.NETWORK_NAMESPACE, CLONE_NEWNET);
+        }
         writer.assembler().step("make the pod's namespaces");
         Label pid = writer.cloneInto(namespaces(plan) | CLONE_PARENT, 0, false, pause);
         writer.tell(pid);
@@ -104,7 +109,8 @@ record PauseProgram(LaunchProgram program, Slots slots) {
                 | (plan.ids().isPresent() ? CLONE_NEWUSER : 0)
                 | (plan.hostPid() ? 0 : CLONE_NEWPID)
                 | (plan.hostIpc() || plan.ids().isPresent() ? 0 : CLONE_NEWIPC)
-                | (plan.hostNetwork() ? 0 : CLONE_NEWNET | CLONE_NEWUTS);
+                | (plan.hostNetwork() ? 0 : CLONE_NEWUTS)
+                | (plan.hostNetwork() || plan.joinsNetwork() ? 0 : CLONE_NEWNET);
     }
 
     private static void root(PausePlan plan, ProgramWriter writer) {
@@ -124,10 +130,12 @@ record PauseProgram(LaunchProgram program, Slots slots) {
         writer.attach(
                 number(writer.slots().number(Slot.of(Role.MOUNT, 0))),
                 writer.openInRoot(writer.slot(Role.ROOT), PausePlan.SHARED_MEMORY, O_DIRECTORY, false));
-        if (!plan.hostNetwork()) {
+        if (!plan.hostNetwork() && !plan.joinsNetwork()) {
             writer.assembler().step("bring the loopback interface up");
             Label socket = writer.call(SystemCall.SOCKET, number(AF_INET), number(SOCK_DGRAM | SOCK_CLOEXEC), ZERO);
             writer.call(SystemCall.IOCTL, new Operand.ResultOf(socket), number(SIOCSIFFLAGS), at(loopbackUp()));
+        }
+        if (!plan.hostNetwork()) {
             writer.assembler().step("set the host name");
             writer.call(
                     SystemCall.SETHOSTNAME, text(plan.hostname()), number(ProgramWriter.utf8Length(plan.hostname())));

@@ -6,6 +6,7 @@ import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
+import io.portafilter.linux.OwnThread;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.ProcessRef;
 import io.portafilter.rootfs.DetachedMount;
@@ -35,15 +36,43 @@ public final class PodLaunch implements AutoCloseable {
     }
 
     /**
-     * Makes the pod's cgroup, namespaces and pause process.
+     * Makes the pod's cgroup, namespaces and pause process, and the network namespace too.
      *
      * @throws io.portafilter.launch.LaunchException if the launch program fails
      */
     @MustBeClosed
-    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
     public static PodLaunch prepare(Host host, PodRequest asked) {
+        if (!takesNetwork(asked)) {
+            return prepareIn(host, asked, new Descriptors());
+        }
+        try (Fd network = OwnThread.newNetworkNamespace()) {
+            return prepare(host, asked, network);
+        }
+    }
+
+    /** Whether it can be given a network namespace: one that a user namespace shall own is made by the launch. */
+    public static boolean takesNetwork(PodRequest asked) {
+        return !asked.hostNetwork() && asked.ids().isEmpty();
+    }
+
+    /**
+     * As the other, for a request that {@linkplain #takesNetwork takes} a network namespace.
+     *
+     * @param network in which loopback is up; it stays the caller's
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the launch closes what it is given
+    public static PodLaunch prepare(Host host, PodRequest asked, Fd network) {
+        Descriptors descriptors = new Descriptors();
+        descriptors.give(Slot.Role.NETWORK_NAMESPACE, network.duplicate());
+        return prepareIn(host, asked, descriptors);
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
+    private static PodLaunch prepareIn(Host host, PodRequest asked, Descriptors given) {
         try (Rollback undo = new Rollback();
-                Descriptors descriptors = new Descriptors()) {
+                Descriptors descriptors = given) {
             Host.MadeCgroup made = host.makeCgroup(asked.cgroupPath(), asked.limits(), undo);
             int _ = joinDescriptors(host, made.cgroup().openForJoin(), descriptors);
             PausePlan plan = PausePlan.of(asked, host.facts().joining(made.cgroup()));
@@ -138,6 +167,11 @@ public final class PodLaunch implements AutoCloseable {
                 "size=" + asked.sharedMemoryBytes(),
                 "uid=" + ids.map(map -> map.hostUid(0)).orElse(0L),
                 "gid=" + ids.map(map -> map.hostGid(0)).orElse(0L));
+    }
+
+    /** The pod's network namespace; the caller closes it. Empty when the pause process has ended. */
+    public Optional<Fd> network() {
+        return launched.network();
     }
 
     /** The processes, to be recorded before {@link #execute}. */

@@ -15,6 +15,7 @@ import java.util.concurrent.locks.LockSupport;
 final class Spawn {
 
     // spawn.h of glibc
+    private static final short POSIX_SPAWN_SETPGROUP = 0x02;
     private static final short POSIX_SPAWN_SETSIGDEF = 0x04;
     private static final short POSIX_SPAWN_SETSIGMASK = 0x08;
 
@@ -84,7 +85,7 @@ final class Spawn {
             try {
                 check("posix_spawnattr_init", Libc.posix_spawnattr_init(attributes));
                 try {
-                    describeChild(memory, fileActions, attributes, sources);
+                    describeChild(request, memory, fileActions, attributes, sources);
                     return spawnUnlessBusy(request, memory, fileActions, attributes);
                 } finally {
                     check("posix_spawnattr_destroy", Libc.posix_spawnattr_destroy(attributes));
@@ -95,7 +96,8 @@ final class Spawn {
         }
     }
 
-    private static void describeChild(Call memory, long fileActions, long attributes, List<Fd> sources) {
+    private static void describeChild(
+            SpawnRequest request, Call memory, long fileActions, long attributes, List<Fd> sources) {
         for (int target = 0; target < sources.size(); target++) {
             check(
                     "posix_spawn_file_actions_adddup2",
@@ -112,8 +114,10 @@ final class Spawn {
         }
         check("posix_spawnattr_setsigmask", Libc.posix_spawnattr_setsigmask(attributes, none.address()));
         check("posix_spawnattr_setsigdefault", Libc.posix_spawnattr_setsigdefault(attributes, all.address()));
+        // the group of a set of attributes is 0 from the start: a new one
+        int group = request.ownGroup() ? POSIX_SPAWN_SETPGROUP : 0;
         check("posix_spawnattr_setflags", Libc.posix_spawnattr_setflags(attributes, (short)
-                (POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK)));
+                (POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | group)));
     }
 
     private static int spawnUnlessBusy(SpawnRequest request, Call memory, long fileActions, long attributes) {

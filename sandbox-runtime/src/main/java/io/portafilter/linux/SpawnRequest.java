@@ -10,13 +10,15 @@ import java.util.List;
  * @param environment {@code NAME=value} each
  * @param standard the descriptors that become 0, 1 and 2; empty: all three are {@code /dev/null}
  * @param descriptors the descriptors that become 3, 4, 5 and so on; they stay the caller's
+ * @param ownGroup it leads a process group of its own, by which all that it starts can be killed
  */
 public record SpawnRequest(
         String path,
         List<String> arguments,
         List<String> environment,
         List<Integer> standard,
-        List<Integer> descriptors) {
+        List<Integer> descriptors,
+        boolean ownGroup) {
 
     public SpawnRequest {
         arguments = List.copyOf(arguments);
@@ -35,6 +37,6 @@ public record SpawnRequest(
     /** With {@code /dev/null} as standard input, output and error. */
     public static SpawnRequest detached(
             String path, List<String> arguments, List<String> environment, List<Integer> descriptors) {
-        return new SpawnRequest(path, arguments, environment, List.of(), descriptors);
+        return new SpawnRequest(path, arguments, environment, List.of(), descriptors, false);
     }
 }

@@ -154,7 +154,8 @@ public final class AppArmor {
                     List.of("apparmor_parser", "--replace", "--skip-cache", "--quiet"),
                     List.of("LC_ALL=C"),
                     List.of(input.number(), output.number(), output.number()),
-                    List.of()));
+                    List.of(),
+                    false));
             WaitStatus end = await(pid);
             if (!end.exited() || end.status() != 0) {
                 throw new AppArmorException("apparmor_parser cannot load the profile " + Labels.DEFAULT_PROFILE + ": "

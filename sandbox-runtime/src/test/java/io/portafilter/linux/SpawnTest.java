@@ -30,7 +30,8 @@ class SpawnTest {
                     arguments,
                     List.of("LC_ALL=C"),
                     List.of(nullDevice.number(), standardOutput, standardOutput),
-                    descriptors));
+                    descriptors,
+                    false));
             output.write().close();
             String text = new String(Kernel.readAll(output.read(), 100_000), UTF_8);
             assertThat(Kernel.waitid(LinuxConstants.P_PID, pid, LinuxConstants.WEXITED))
