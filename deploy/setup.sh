@@ -102,6 +102,21 @@ install_ground() {
   need_jdk
 }
 
+# Gives pods a network: installs Debian's CNI plugins with what they call, and where nobody has configured a network, puts
+# our bridge there. What is there stays as it is, a user's own configuration above all.
+install_pod_network() {
+  local directory=/etc/cni/net.d
+  install_packages containernetworking-plugins iptables
+  if [ -z "$(find "$directory" -maxdepth 1 \( -name '*.conflist' -o -name '*.conf' -o -name '*.json' \) -print -quit \
+    2>/dev/null)" ]; then
+    mkdir -p "$directory"
+    # as a whole, or not at all: a server may be reading
+    install -m 0644 "$tree/deploy/10-portafilter.conflist" "$directory/.10-portafilter.new"
+    mv -n "$directory/.10-portafilter.new" "$directory/10-portafilter.conflist"
+    say "pods come into the bridge pf0, as $directory/10-portafilter.conflist says"
+  fi
+}
+
 # Prints a directory that holds the files of a Debian package without installing it: nothing of it is started, and no
 # other package has to give way to it.
 unpacked_package() {

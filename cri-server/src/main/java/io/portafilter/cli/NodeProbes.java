@@ -17,6 +17,8 @@ import io.portafilter.linux.MountInfo;
 import io.portafilter.linux.ProcFile;
 import io.portafilter.lsm.AppArmor;
 import io.portafilter.lsm.Selinux;
+import io.portafilter.network.NetworkReadiness;
+import io.portafilter.network.PodNetwork;
 import io.portafilter.rootfs.MountTrial;
 import io.portafilter.security.CapabilitySets;
 import io.portafilter.security.SeccompCompiler;
@@ -150,13 +152,14 @@ final class NodeProbes {
                 new Probe(
                         "CNI configuration",
                         OPTIONAL,
-                        "nothing yet: in this version pods have the host's network or loopback alone",
-                        "put a .conflist into " + config.cniConfDir(),
-                        () -> firstFile(config.cniConfDir())),
+                        "pods have the host's network or loopback alone",
+                        "put a .conflist into " + config.cniConfDir() + ", and its plugins into one of "
+                                + config.cniBinDirs(),
+                        this::podNetwork),
                 new Probe(
                         "CNI plugins",
                         OPTIONAL,
-                        "nothing yet: in this version pods have the host's network or loopback alone",
+                        "pods have the host's network or loopback alone",
                         "install the package containernetworking-plugins",
                         this::plugins));
     }
@@ -170,13 +173,14 @@ final class NodeProbes {
         });
     }
 
-    private static Outcome firstFile(Path directory) {
-        return names(directory).stream()
-                .filter(name -> name.endsWith(".conflist") || name.endsWith(".conf") || name.endsWith(".json"))
-                .sorted()
-                .findFirst()
-                .<Outcome>map(name -> new Outcome.Works(directory.resolve(name).toString()))
-                .orElseGet(() -> new Outcome.Missing(directory + " has none"));
+    /** As the server finds it: the plugins are there and speak the version that is written. */
+    private Outcome podNetwork() {
+        try (PodNetwork network = new PodNetwork(config)) {
+            NetworkReadiness found = network.readiness();
+            return found.ready()
+                    ? new Outcome.Works(found.file().map(Path::toString).orElse(""))
+                    : new Outcome.Missing(found.message());
+        }
     }
 
     private Outcome plugins() {

@@ -169,13 +169,29 @@ record Pod(
             boolean stdin,
             boolean stdinOnce,
             boolean tty,
-            boolean sidecar) {
+            boolean sidecar,
+            List<Port> ports) {
         Container {
+            ports = List.copyOf(ports);
             command = List.copyOf(command);
             args = List.copyOf(args);
             env = List.copyOf(env);
             mounts = List.copyOf(mounts);
         }
+    }
+
+    /**
+     * A port that a container listens on.
+     *
+     * @param hostPort of the node, which leads to it; 0 for none
+     * @param hostIp of the node; empty for all of its addresses
+     */
+    record Port(int hostPort, int containerPort, PortProtocol protocol, String hostIp) {}
+
+    enum PortProtocol {
+        TCP,
+        UDP,
+        SCTP
     }
 
     /** One environment variable. */

@@ -328,7 +328,6 @@ final class PodManifest {
         fields.unused(
                 "lifecycle",
                 "livenessProbe",
-                "ports",
                 "readinessProbe",
                 "resizePolicy",
                 "restartPolicyRules",
@@ -362,9 +361,25 @@ final class PodManifest {
                 fields.isTrue("stdin"),
                 fields.isTrue("stdinOnce"),
                 fields.isTrue("tty"),
-                sidecar);
+                sidecar,
+                fields.objects("ports").stream().map(PodManifest::port).toList());
         fields.end();
         return container;
+    }
+
+    private static Pod.Port port(Fields fields) {
+        var _ = fields.text("name");
+        Optional<Long> containerPort = fields.number("containerPort", 1, 65535);
+        if (containerPort.isEmpty() && !fields.has("containerPort")) {
+            fields.problem("containerPort", "is missing");
+        }
+        Pod.Port port = new Pod.Port(
+                fields.number("hostPort", 0, 65535).orElse(0L).intValue(),
+                containerPort.orElse(1L).intValue(),
+                fields.choice("protocol", Pod.PortProtocol.values(), Enum::name).orElse(Pod.PortProtocol.TCP),
+                fields.text("hostIP").orElse(""));
+        fields.end();
+        return port;
     }
 
     /** A reference to what only a cluster has is nothing if it is optional, else an error. */

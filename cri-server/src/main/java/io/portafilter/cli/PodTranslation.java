@@ -21,6 +21,8 @@ import io.portafilter.cri.v1.NamespaceMode;
 import io.portafilter.cri.v1.NamespaceOption;
 import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.PodSandboxMetadata;
+import io.portafilter.cri.v1.PortMapping;
+import io.portafilter.cri.v1.Protocol;
 import io.portafilter.cri.v1.SELinuxOption;
 import io.portafilter.cri.v1.SecurityProfile;
 import io.portafilter.cri.v1.SupplementalGroupsPolicy;
@@ -74,11 +76,25 @@ record PodTranslation(Pod pod, RunFacts facts) {
                 .putAllLabels(pod.labels())
                 .putAllLabels(podLabels())
                 .putAllAnnotations(pod.annotations())
+                .addAllPortMappings(portMappings())
                 .setLinux(LinuxPodSandboxConfig.newBuilder()
                         .setSecurityContext(sandboxSecurity())
                         .putAllSysctls(pod.security().sysctls()));
         dns().ifPresent(config::setDnsConfig);
         return config.build();
+    }
+
+    /** As kubelet sends them: all ports, those without one of the node too. */
+    private List<PortMapping> portMappings() {
+        return pod.allContainers().stream()
+                .flatMap(container -> container.ports().stream())
+                .map(port -> PortMapping.newBuilder()
+                        .setProtocol(Protocol.valueOf(port.protocol().name()))
+                        .setContainerPort(port.containerPort())
+                        .setHostPort(port.hostPort())
+                        .setHostIp(port.hostIp())
+                        .build())
+                .toList();
     }
 
     /** The host's own name for a pod in its network: empty. */

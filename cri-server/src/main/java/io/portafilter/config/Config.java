@@ -2,6 +2,7 @@ package io.portafilter.config;
 
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 
 /**
@@ -18,6 +19,9 @@ import java.util.List;
  * @param streamAddress {@code HOST:PORT} of the streaming server, loopback by default, port 0 for any
  * @param cniConfDir network configurations; the first file by name is used
  * @param cniBinDirs where CNI plugins are looked for, in this order
+ * @param cniCacheDir where the results of plugins are kept, in {@code results/} below it
+ * @param cniTimeout how long one plugin may take
+ * @param netnsDir where the network namespaces of pods have names, for plugins to find
  * @param pinnedImages references that kubelet's garbage collection spares; {@code *} at the end matches any rest
  * @param cdiSpecDirs where specifications of CDI devices are looked for, later ones go before
  * @param deviceOwnershipFromSecurityContext devices of a container belong to its run_as_user and run_as_group
@@ -36,6 +40,9 @@ public record Config(
         String streamAddress,
         Path cniConfDir,
         List<Path> cniBinDirs,
+        Path cniCacheDir,
+        Duration cniTimeout,
+        Path netnsDir,
         List<String> pinnedImages,
         List<Path> cdiSpecDirs,
         boolean deviceOwnershipFromSecurityContext,
@@ -65,6 +72,9 @@ public record Config(
                 "127.0.0.1:0",
                 Path.of("/etc/cni/net.d"),
                 List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")),
+                Path.of("/var/lib/cni"),
+                Duration.ofMinutes(1),
+                Path.of("/run/netns"),
                 List.of(),
                 List.of(Path.of("/etc/cdi"), Path.of("/var/run/cdi")),
                 false,
@@ -85,6 +95,9 @@ public record Config(
                 streamAddress,
                 cniConfDir,
                 cniBinDirs,
+                cniCacheDir,
+                cniTimeout,
+                netnsDir,
                 pinnedImages,
                 cdiSpecDirs,
                 deviceOwnershipFromSecurityContext,

@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -116,6 +117,9 @@ public final class ConfigFile {
                 value("stream_address", standard.streamAddress(), ConfigFile::address),
                 value("cni_conf_dir", standard.cniConfDir(), ConfigFile::absolutePath),
                 values("cni_bin_dirs", standard.cniBinDirs(), ConfigFile::absolutePath),
+                value("cni_cache_dir", standard.cniCacheDir(), ConfigFile::absolutePath),
+                value("cni_timeout", standard.cniTimeout(), ConfigFile::seconds),
+                value("netns_dir", standard.netnsDir(), ConfigFile::absolutePath),
                 values("pinned_images", standard.pinnedImages(), Function.identity()),
                 values("cdi_spec_dirs", standard.cdiSpecDirs(), ConfigFile::absolutePath),
                 truth("device_ownership_from_security_context", standard.deviceOwnershipFromSecurityContext()),
@@ -202,6 +206,13 @@ public final class ConfigFile {
             throw new IllegalArgumentException("an absolute path is needed");
         }
         return Path.of(text).normalize();
+    }
+
+    private static Duration seconds(String text) {
+        if (!text.matches("[1-9][0-9]{0,3}s")) {
+            throw new IllegalArgumentException("seconds are needed, from \"1s\" to \"9999s\"");
+        }
+        return Duration.ofSeconds(Integer.parseInt(text, 0, text.length() - 1, 10));
     }
 
     private static Level level(String text) {

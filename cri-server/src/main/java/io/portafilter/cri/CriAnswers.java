@@ -12,6 +12,7 @@ import io.portafilter.cri.v1.LinuxContainerUser;
 import io.portafilter.cri.v1.LinuxPodSandboxStatus;
 import io.portafilter.cri.v1.Mount;
 import io.portafilter.cri.v1.Namespace;
+import io.portafilter.cri.v1.PodIP;
 import io.portafilter.cri.v1.PodSandbox;
 import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.PodSandboxFilter;
@@ -69,8 +70,7 @@ final class CriAnswers {
                 .setMetadata(config.getMetadata())
                 .setState(state(record.state()))
                 .setCreatedAt(record.createdAtNanos())
-                // no address: in the host's network it is the host's, in one of its own there is only loopback
-                .setNetwork(PodSandboxNetworkStatus.getDefaultInstance())
+                .setNetwork(network(record))
                 .setLinux(LinuxPodSandboxStatus.newBuilder()
                         .setNamespaces(Namespace.newBuilder()
                                 .setOptions(
@@ -78,6 +78,20 @@ final class CriAnswers {
                 .putAllLabels(config.getLabelsMap())
                 .putAllAnnotations(config.getAnnotationsMap())
                 .setRuntimeHandler(record.runtimeHandler())
+                .build();
+    }
+
+    /** None in the host's network, without a network, and when it has been left. */
+    private static PodSandboxNetworkStatus network(PodRecord record) {
+        if (record.state() != PodState.READY || record.addresses().isEmpty()) {
+            return PodSandboxNetworkStatus.getDefaultInstance();
+        }
+        return PodSandboxNetworkStatus.newBuilder()
+                .setIp(record.addresses().getFirst())
+                .addAllAdditionalIps(record.addresses().stream()
+                        .skip(1)
+                        .map(address -> PodIP.newBuilder().setIp(address).build())
+                        .toList())
                 .build();
     }
 

@@ -17,6 +17,7 @@ import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.lsm.AppArmorException;
+import io.portafilter.network.PodNetwork;
 import io.portafilter.security.SecurityModules;
 import io.portafilter.state.ContainerLock;
 import io.portafilter.state.Database;
@@ -199,6 +200,8 @@ public final class CriServer implements AutoCloseable {
             Directories.makeSpread(places.allContainerFiles());
             StreamServer streams = StreamServer.listen(config.streamAddress());
             parts.add(streams::close);
+            PodNetwork network = new PodNetwork(config);
+            parts.add(network::close);
             Services services = Services.of(
                     config,
                     new Node(
@@ -213,7 +216,8 @@ public final class CriServer implements AutoCloseable {
                             new ContainerLock(),
                             new InFlight(),
                             Recovery.currentBootId()),
-                    streams);
+                    streams,
+                    network);
             // closed in reverse: no more ends are seen, those seen are recorded, then the logs are let go
             parts.add(() -> services.containerTable().all().forEach(CriServer::letGo));
             parts.add(() -> awaitAll(exits));

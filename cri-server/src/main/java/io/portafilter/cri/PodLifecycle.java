@@ -11,6 +11,7 @@ import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
 import io.portafilter.container.Outcome;
 import io.portafilter.container.PodLaunch;
+import io.portafilter.container.PodRequest;
 import io.portafilter.container.Rollback;
 import io.portafilter.cri.v1.ContainerEventType;
 import io.portafilter.cri.v1.LinuxPodSandboxConfig;
@@ -26,6 +27,7 @@ import io.portafilter.state.PodState;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 
 /** Runs, stops and removes pod sandboxes: READY, then NOTREADY for ever, then gone. */
@@ -36,6 +38,7 @@ final class PodLifecycle {
     private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
 
     private final Node node;
+    private final SandboxNetwork network;
     private final ContainerLifecycle containers;
     private final ContainerEvents events;
     private final LiveTable<LivePod> pods;
@@ -46,11 +49,13 @@ final class PodLifecycle {
     PodLifecycle(
             Node node,
             HostFeatures features,
+            SandboxNetwork network,
             LiveTable<LivePod> pods,
             ContainerLifecycle containers,
             ContainerEvents events) {
         this.node = node;
         this.features = features;
+        this.network = network;
         this.pods = pods;
         this.containers = containers;
         this.events = events;
@@ -145,21 +150,27 @@ final class PodLifecycle {
         PodSpec spec = withSelinuxLevel(asked);
         LivePod pod = new LivePod(id, request, spec, new PodFiles(places.podFiles(id), nodeName));
         Rollback undo = new Rollback();
+        List<String> addresses;
         try (undo) {
             undo.add(() -> freeSelinuxLevel(spec));
             flight.stage("making its directories");
             undo.add(() -> Directories.remove(places.podState(id)));
             Directories.make(places.podState(id));
             TakeOver.noteCgroup(places.podState(id), cgroupPath(pod));
-            undo.add(() -> Directories.remove(places.podFiles(id)));
+            undo.add(() -> {
+                // in there it says how
+                network.remove(pod);
+                Directories.remove(places.podFiles(id));
+            });
             Directories.make(places.podFiles(id));
             pod.files().write(spec);
-            flight.stage("making its namespaces");
+            flight.stage("making its namespaces and its network");
             undo.add(() -> release(pod));
-            PodLaunch launch = prepare(pod);
-            undo.add(launch::close);
+            SandboxNetwork.Launched made = network.launch(pod, launchRequest(pod), undo);
+            PodLaunch launch = made.launch();
+            addresses = made.addresses();
             flight.stage("recording");
-            PodRecord record = newRecord(pod, PodState.READY, Optional.of(launch.launched()));
+            PodRecord record = newRecord(pod, PodState.READY, Optional.of(launch.launched()), addresses);
             undo.add(() -> node.database().note(new Change.RemovePod(id)));
             node.database().commit(new Change.PutPod(record));
             watch(pod, launch.execute());
@@ -176,17 +187,14 @@ final class PodLifecycle {
         LOG.log(
                 Level.INFO,
                 "pod.ready pod=" + pod.name() + " id=" + Places.shortId(id) + " micros="
-                        + (System.nanoTime() - start) / 1000);
+                        + (System.nanoTime() - start) / 1000
+                        + (addresses.isEmpty() ? "" : " addresses=" + String.join(",", addresses)));
         return id;
     }
 
-    @SuppressWarnings("MustBeClosedChecker") // the caller undoes it
-    private PodLaunch prepare(LivePod pod) {
-        PodSpec spec = pod.spec();
-        return PodLaunch.prepare(
-                node.host(),
-                spec.launch(
-                        pod.id(), pod.files(), cgroupPath(pod), node.places().podState(pod.id())));
+    private PodRequest launchRequest(LivePod pod) {
+        return pod.spec()
+                .launch(pod.id(), pod.files(), cgroupPath(pod), node.places().podState(pod.id()));
     }
 
     /**
@@ -197,7 +205,7 @@ final class PodLifecycle {
         pod.leftBy(cause);
         pod.spec().selinux().level().ifPresent(levels::hold);
         try {
-            node.database().note(new Change.PutPod(newRecord(pod, PodState.NOTREADY, Optional.empty())));
+            node.database().note(new Change.PutPod(newRecord(pod, PodState.NOTREADY, Optional.empty(), List.of())));
             pods.add(pod);
             events.pod(ContainerEventType.CONTAINER_CREATED_EVENT, pod);
             events.pod(ContainerEventType.CONTAINER_STOPPED_EVENT, pod);
@@ -209,7 +217,7 @@ final class PodLifecycle {
         }
     }
 
-    private PodRecord newRecord(LivePod pod, PodState state, Optional<LaunchedPod> launched) {
+    private PodRecord newRecord(LivePod pod, PodState state, Optional<LaunchedPod> launched, List<String> addresses) {
         Identity.Pod identity = pod.spec().identity();
         return new PodRecord(
                 pod.id(),
@@ -224,7 +232,8 @@ final class PodLifecycle {
                 node.bootId(),
                 pod.request().getRuntimeHandler(),
                 Optional.empty(),
-                pod.spec().selinux().level().orElse(""));
+                pod.spec().selinux().level().orElse(""),
+                addresses);
     }
 
     private String cgroupPath(LivePod pod) {
@@ -296,6 +305,7 @@ final class PodLifecycle {
         containers.stopAll(pod.id());
         pod.unwatch().ifPresent(watched -> end(pod, watched));
         release(pod);
+        network.remove(pod);
         Directories.remove(node.places().podState(pod.id()), "StopPodSandbox " + pod.id());
         if (was) {
             LOG.log(Level.INFO, "pod.stopped pod=" + pod.name() + " id=" + Places.shortId(pod.id()));

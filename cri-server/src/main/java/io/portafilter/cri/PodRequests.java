@@ -2,7 +2,6 @@ package io.portafilter.cri;
 
 import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.shown;
-import static io.portafilter.cri.CriException.unsupported;
 
 import io.portafilter.cri.v1.DNSConfig;
 import io.portafilter.cri.v1.IDMapping;
@@ -13,6 +12,7 @@ import io.portafilter.cri.v1.NamespaceOption;
 import io.portafilter.cri.v1.PodSandboxConfig;
 import io.portafilter.cri.v1.PodSandboxMetadata;
 import io.portafilter.cri.v1.PortMapping;
+import io.portafilter.cri.v1.Protocol;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.SupplementalGroupsPolicy;
 import io.portafilter.cri.v1.UserNamespace;
@@ -181,13 +181,18 @@ final class PodRequests {
 
     private static void portMappings(PodSandboxConfig config, boolean hostNetwork) {
         for (PortMapping mapping : config.getPortMappingsList()) {
-            Fields.inRange("config.port_mappings.container_port", mapping.getContainerPort(), 0, 65535);
+            boolean mapped = mapping.getHostPort() > 0 && !hostNetwork;
+            Fields.inRange("config.port_mappings.container_port", mapping.getContainerPort(), mapped ? 1 : 0, 65535);
             Fields.inRange("config.port_mappings.host_port", mapping.getHostPort(), 0, 65535);
-            if (mapping.getHostPort() > 0 && !hostNetwork) {
-                throw unsupported(
-                        "config.port_mappings",
-                        "host port " + mapping.getHostPort() + " is asked for, and this version sets up no pod network",
-                        "leave it out, or use the host's network");
+            Fields.known(
+                    "config.port_mappings.protocol",
+                    mapping.getProtocol() != Protocol.UNRECOGNIZED,
+                    mapping.getProtocolValue());
+            if (!mapping.getHostIp().matches("[0-9a-fA-F:.]{0,45}")) {
+                throw invalid(
+                        "config.port_mappings.host_ip",
+                        shown(mapping.getHostIp()) + " is no address",
+                        "give one of the node's, or nothing for all of them");
             }
         }
     }

@@ -90,7 +90,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                             CriAnswers.status(container, found, plan(runtime, container))));
         }
         if (request.getVerbose()) {
-            response.putInfo("info", RuntimeStatusAnswers.podInfo(runtime.node(), pod, record));
+            response.putInfo("info", RuntimeStatusAnswers.podInfo(runtime, pod, record));
         }
         reply(answer, response.build());
     }

@@ -17,8 +17,10 @@ import io.portafilter.cri.v1.StatusResponse;
 import io.portafilter.cri.v1.VersionResponse;
 import io.portafilter.launch.ProgramText;
 import io.portafilter.linux.ProcStatus;
+import io.portafilter.network.NetworkReadiness;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.PodRecord;
+import io.portafilter.state.PodState;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -52,8 +54,9 @@ final class RuntimeStatusAnswers {
                 .orElse("0.1.0-development");
     }
 
-    /** Network pods cannot be: kubelet starts those in the host's network alone when NetworkReady is false. */
+    /** Kubelet starts pods in the host's network alone while NetworkReady is false. */
     static StatusResponse status(Services services, boolean verbose) {
+        NetworkReadiness network = services.network().readiness();
         StatusResponse.Builder response = StatusResponse.newBuilder()
                 .setStatus(RuntimeStatus.newBuilder()
                         .addConditions(RuntimeCondition.newBuilder()
@@ -61,11 +64,9 @@ final class RuntimeStatusAnswers {
                                 .setStatus(true))
                         .addConditions(RuntimeCondition.newBuilder()
                                 .setType("NetworkReady")
-                                .setStatus(false)
-                                .setReason("NetworkPluginNotReady")
-                                .setMessage(
-                                        "this version runs no network plugins: a pod has the host's network, or one of"
-                                                + " its own with loopback only")))
+                                .setStatus(network.ready())
+                                .setReason(network.ready() ? "" : "NetworkPluginNotReady")
+                                .setMessage(network.message())))
                 .addAllRuntimeHandlers(handlers(services.features()))
                 .setFeatures(RuntimeFeatures.newBuilder()
                         .setSupplementalGroupsPolicy(true)
@@ -74,10 +75,23 @@ final class RuntimeStatusAnswers {
         if (verbose) {
             response.putInfo("config", configInfo(services))
                     .putInfo("features", featuresInfo(services.features()))
-                    .putInfo("cniconfig", "{}")
-                    .putInfo("lastCNILoadStatus", "no network plugins in this version");
+                    .putInfo("cniconfig", networkInfo(services.config(), network))
+                    .putInfo("lastCNILoadStatus", network.ready() ? "OK" : network.message());
         }
         return response.build();
+    }
+
+    /** In the words of the other runtimes, for tools that look. */
+    private static String networkInfo(Config config, NetworkReadiness network) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put(
+                "PluginDirs", config.cniBinDirs().stream().map(Path::toString).toList());
+        fields.put("PluginConfDir", config.cniConfDir());
+        fields.put("PluginMaxConfNum", 1);
+        fields.put("Prefix", "eth");
+        network.file().ifPresent(file -> fields.put("Source", file));
+        network.config().ifPresent(found -> fields.put("Network", found));
+        return VerboseInfo.json(fields);
     }
 
     /** Both names of the one handler, with what was tried when the server started. */
@@ -136,13 +150,19 @@ final class RuntimeStatusAnswers {
     }
 
     /** The verbose part of a pod's status. */
-    static String podInfo(Node node, LivePod pod, PodRecord record) {
+    static String podInfo(Services services, LivePod pod, PodRecord record) {
+        Node node = services.node();
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("pid", pausePid(record));
         fields.put(
                 "monitorPid",
                 record.launched().map(launched -> launched.monitor().pid()).orElse(0));
         fields.put("netNamespaceClosed", record.launched().isEmpty());
+        fields.put("addresses", record.addresses());
+        if (record.state() == PodState.READY) {
+            // asks the plugins: for people, who look at few pods at a time
+            services.network().check(pod.files().directory()).ifPresent(wrong -> fields.put("networkDiffers", wrong));
+        }
         fields.put("hostname", pod.files().hostname(pod.spec()));
         fields.put("bootID", record.bootId());
         fields.put("overhead", VerboseInfo.fields(pod.resources().getOverhead()));

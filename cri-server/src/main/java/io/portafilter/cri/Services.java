@@ -2,14 +2,15 @@ package io.portafilter.cri;
 
 import io.portafilter.config.Config;
 import io.portafilter.container.HostFeatures;
+import io.portafilter.network.PodNetwork;
 import io.portafilter.streaming.StreamServer;
-import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * What the calls are answered from, once the records were read.
  *
  * @param features what this host was found to do when the server started
  * @param layers counts what containers wrote into their own file systems
+ * @param network that pods come into
  * @param podCidr what UpdateRuntimeConfig was told last
  */
 record Services(
@@ -28,9 +29,10 @@ record Services(
         Statistics statistics,
         Metrics metrics,
         ContainerEvents events,
-        AtomicReference<String> podCidr) {
+        PodNetwork network,
+        PodCidr podCidr) {
 
-    static Services of(Config config, Node node, StreamServer server) {
+    static Services of(Config config, Node node, StreamServer server, PodNetwork network) {
         LiveTable<LivePod> podTable =
                 new LiveTable<>("pod sandbox", LivePod::id, pod -> pod.spec().identity());
         LiveTable<LiveContainer> containerTable = new LiveTable<>(
@@ -41,7 +43,9 @@ record Services(
         ContainerEvents events = new ContainerEvents(listing);
         ContainerLifecycle containers = new ContainerLifecycle(config, node, podTable, containerTable, events);
         WritableLayers layers = new WritableLayers(node.places());
-        PodLifecycle pods = new PodLifecycle(node, features, podTable, containers, events);
+        PodCidr podCidr = new PodCidr(config.root());
+        SandboxNetwork sandboxes = new SandboxNetwork(node.host(), network, podCidr);
+        PodLifecycle pods = new PodLifecycle(node, features, sandboxes, podTable, containers, events);
         return new Services(
                 config,
                 node,
@@ -58,6 +62,7 @@ record Services(
                 new Statistics(node, config.root(), listing, layers),
                 new Metrics(node, config.root(), listing, layers),
                 events,
-                new AtomicReference<>(""));
+                network,
+                podCidr);
     }
 }

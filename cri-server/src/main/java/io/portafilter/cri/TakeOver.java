@@ -7,6 +7,7 @@ import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
 import io.portafilter.linux.LinuxConstants;
+import io.portafilter.network.PodNetwork;
 import io.portafilter.state.Change;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
@@ -88,12 +89,11 @@ final class TakeOver {
         List<Orphan> orphans = new ArrayList<>(
                 orphans(Places.CONTAINERS, database.containers().stream().map(ContainerRecord::id)));
         orphans.addAll(orphans(Places.PODS, database.pods().stream().map(PodRecord::id)));
+        // plugins may take their time: nobody waits for them
         List<Orphan> left = orphans.stream()
-                .filter(orphan -> !one(orphan.toString(), () -> remove(orphan)))
+                .filter(orphan -> isInNetwork(orphan) || !one(orphan.toString(), () -> remove(orphan)))
                 .toList();
-        if (!left.isEmpty()) {
-            retries = Optional.of(Thread.ofPlatform().daemon().name("remains").start(() -> removeLater(left)));
-        }
+        retries = Optional.of(Thread.ofPlatform().daemon().name("remains").start(() -> removeLater(left)));
         LOG.log(
                 Level.INFO,
                 "server.recovered pods=" + database.pods().size() + " containers="
@@ -120,6 +120,8 @@ final class TakeOver {
     /** Nobody else knows of these, so nobody else will ask for their removal. */
     private void removeLater(List<Orphan> orphans) {
         List<Orphan> left = new ArrayList<>(orphans);
+        left.removeIf(orphan -> isInNetwork(orphan) && one(orphan.toString(), () -> remove(orphan)));
+        one("networks", () -> services.network().collectGarbage(podFiles()));
         Duration pause = FIRST_RETRY;
         while (!left.isEmpty()) {
             try {
@@ -130,6 +132,16 @@ final class TakeOver {
             pause = pause.multipliedBy(2).compareTo(LAST_RETRY) < 0 ? pause.multipliedBy(2) : LAST_RETRY;
             left.removeIf(this::isRemovedNow);
         }
+    }
+
+    private boolean isInNetwork(Orphan orphan) {
+        return orphan.kind().equals(Places.PODS)
+                && PodNetwork.isNoted(files(orphan.kind()).resolve(orphan.id()));
+    }
+
+    private List<Path> podFiles() {
+        Path pods = files(Places.PODS);
+        return Directories.names(pods).stream().map(pods::resolve).toList();
     }
 
     private boolean isRemovedNow(Orphan orphan) {
@@ -203,6 +215,7 @@ final class TakeOver {
         removeCgroup(state.resolve(CGROUP));
         if (orphan.kind().equals(Places.PODS)) {
             node.places().ownPodCgroup(orphan.id()).ifPresent(this::remove);
+            services.network().removeLeft(files(orphan.kind()).resolve(orphan.id()));
         }
         Directories.remove(files(orphan.kind()).resolve(orphan.id()));
         // the last, for it names the cgroup

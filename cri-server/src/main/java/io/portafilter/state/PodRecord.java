@@ -1,6 +1,7 @@
 package io.portafilter.state;
 
 import io.portafilter.container.LaunchedPod;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -14,6 +15,7 @@ import java.util.Optional;
  * @param runtimeHandler as requested; empty for the default
  * @param updated the serialised LinuxPodSandboxConfig with the overhead and resources that it has now, when these were
  *     changed since it was created
+ * @param addresses of the pod's network, the primary one first; empty in the host's network and without one
  * @param selinuxLevel the SELinux level that its containers have unless they ask for another; empty without SELinux
  */
 public record PodRecord(
@@ -29,7 +31,12 @@ public record PodRecord(
         String bootId,
         String runtimeHandler,
         Optional<Bytes> updated,
-        String selinuxLevel) {
+        String selinuxLevel,
+        List<String> addresses) {
+
+    public PodRecord {
+        addresses = List.copyOf(addresses);
+    }
 
     /** The same pod sandbox with other resources. */
     public PodRecord updated(Bytes resources) {
@@ -46,7 +53,8 @@ public record PodRecord(
                 bootId,
                 runtimeHandler,
                 Optional.of(resources),
-                selinuxLevel);
+                selinuxLevel,
+                addresses);
     }
 
     /** The same pod sandbox, stopped for ever. */
@@ -64,6 +72,7 @@ public record PodRecord(
                 bootId,
                 runtimeHandler,
                 updated,
-                selinuxLevel);
+                selinuxLevel,
+                addresses);
     }
 }

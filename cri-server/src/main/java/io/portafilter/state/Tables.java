@@ -19,7 +19,7 @@ import java.util.Optional;
 /** The tables and their columns: how a record is written and read. Used by one thread at a time. */
 final class Tables implements AutoCloseable {
     /** PRAGMA user_version of the tables below. */
-    static final int SCHEMA_VERSION = 3;
+    static final int SCHEMA_VERSION = 4;
 
     private static final List<String> SCHEMA = List.of("""
             CREATE TABLE pods (
@@ -53,6 +53,10 @@ final class Tables implements AutoCloseable {
     private static final List<String> SINCE_VERSION_2 =
             List.of("ALTER TABLE pods ADD COLUMN selinux_level TEXT NOT NULL DEFAULT ''");
 
+    /** The addresses of pods. */
+    private static final List<String> SINCE_VERSION_3 =
+            List.of("ALTER TABLE pods ADD COLUMN addresses TEXT NOT NULL DEFAULT '[]'");
+
     private final PreparedStatement putPod;
     private final PreparedStatement putContainer;
     private final PreparedStatement putImage;
@@ -67,7 +71,8 @@ final class Tables implements AutoCloseable {
     static void bringUp(Statement statement, int version) throws SQLException {
         List<String> missing = new ArrayList<>(version == 0 ? SCHEMA : List.of());
         missing.addAll(version < 2 ? SINCE_VERSION_1 : List.of());
-        missing.addAll(SINCE_VERSION_2);
+        missing.addAll(version < 3 ? SINCE_VERSION_2 : List.of());
+        missing.addAll(SINCE_VERSION_3);
         for (String change : missing) {
             var _ = statement.executeUpdate(change);
         }
@@ -76,7 +81,7 @@ final class Tables implements AutoCloseable {
 
     Tables(Connection connection) throws SQLException {
         this.connection = connection;
-        putPod = put("pods", 16);
+        putPod = put("pods", 17);
         putContainer = put("containers", 24);
         putImage = put("images", 8);
         putLayer = put("layers", 4);
@@ -113,7 +118,7 @@ final class Tables implements AutoCloseable {
         statement.executeUpdate();
     }
 
-    private void write(PodRecord pod) throws SQLException {
+    private void write(PodRecord pod) throws SQLException, IOException {
         PreparedStatement row = putPod;
         row.setString(1, pod.id());
         row.setString(2, pod.name());
@@ -129,10 +134,11 @@ final class Tables implements AutoCloseable {
         row.setString(14, pod.runtimeHandler());
         optional(row, 15, pod.updated());
         row.setString(16, pod.selinuxLevel());
+        row.setString(17, JsonText.of(pod.addresses()));
         row.executeUpdate();
     }
 
-    List<PodRecord> pods() throws SQLException {
+    List<PodRecord> pods() throws SQLException, IOException {
         List<PodRecord> pods = new ArrayList<>();
         try (Statement statement = connection.createStatement();
                 ResultSet row = statement.executeQuery("SELECT * FROM pods")) {
@@ -151,7 +157,8 @@ final class Tables implements AutoCloseable {
                         row.getString(13),
                         row.getString(14),
                         optional(row, 15),
-                        row.getString(16)));
+                        row.getString(16),
+                        JsonText.list(row.getString(17))));
             }
         }
         return pods;

@@ -120,14 +120,11 @@ class PodManifestTest {
                     livenessProbe: {exec: {command: [x]}}
                   - name: c
                     image: d
-                    ports: [{containerPort: 81}]
+                    livenessProbe: {exec: {command: [x]}}
                 """);
         assertThat(pod.unused())
                 .containsExactlyInAnyOrder(
-                        "spec.serviceAccountName",
-                        "spec.tolerations",
-                        "spec.containers[].ports",
-                        "spec.containers[].livenessProbe");
+                        "spec.serviceAccountName", "spec.tolerations", "spec.containers[].livenessProbe");
     }
 
     @ParameterizedTest

@@ -12,6 +12,8 @@ import io.portafilter.cri.v1.MountPropagation;
 import io.portafilter.cri.v1.NamespaceMode;
 import io.portafilter.cri.v1.NamespaceOption;
 import io.portafilter.cri.v1.PodSandboxConfig;
+import io.portafilter.cri.v1.PortMapping;
+import io.portafilter.cri.v1.Protocol;
 import io.portafilter.cri.v1.SecurityProfile.ProfileType;
 import io.portafilter.cri.v1.SupplementalGroupsPolicy;
 import java.util.List;
@@ -85,6 +87,29 @@ class PodTranslationTest {
     }
 
     // ---- the sandbox
+
+    @Test
+    void portsAreMappedAsKubeletSendsThem() throws ManifestException {
+        PodSandboxConfig sandbox = new PodTranslation(
+                        pod(
+                                "",
+                                "ports: [{name: http, containerPort: 80, hostPort: 8080, hostIP: 127.0.0.1},"
+                                        + " {containerPort: 53, protocol: UDP}]"),
+                        FACTS)
+                .sandbox();
+
+        assertThat(sandbox.getPortMappingsList())
+                .containsExactly(
+                        PortMapping.newBuilder()
+                                .setHostPort(8080)
+                                .setContainerPort(80)
+                                .setHostIp("127.0.0.1")
+                                .build(),
+                        PortMapping.newBuilder()
+                                .setContainerPort(53)
+                                .setProtocol(Protocol.UDP)
+                                .build());
+    }
 
     @Test
     void metadataLabelsAndAnnotations() throws ManifestException {

@@ -229,14 +229,30 @@ class PodRequestsTest {
 
     @Test
     void refusesWhatWouldLookDone() {
+        assertThat(podSpec(b -> b.addPortMappings(
+                        PortMapping.newBuilder().setContainerPort(80).setHostPort(8080))))
+                .isNotNull();
         refuses(
-                Status.Code.UNIMPLEMENTED,
-                "port_mappings",
-                pod(b -> b.addPortMappings(
-                        PortMapping.newBuilder().setContainerPort(80).setHostPort(8080))));
+                "container_port",
+                b -> b.addPortMappings(PortMapping.newBuilder().setHostPort(8080)));
+        refuses(
+                "protocol",
+                b -> b.addPortMappings(PortMapping.newBuilder()
+                        .setContainerPort(80)
+                        .setHostPort(8080)
+                        .setProtocolValue(9)));
+        refuses(
+                "host_ip",
+                b -> b.addPortMappings(PortMapping.newBuilder()
+                        .setContainerPort(80)
+                        .setHostPort(8080)
+                        .setHostIp("1.2.3.4;x")));
         assertThat(podSpec(b -> b.addPortMappings(PortMapping.newBuilder().setContainerPort(80))))
                 .isNotNull();
-        refuses("host_port", b -> b.addPortMappings(PortMapping.newBuilder().setHostPort(70000)));
+        refuses(
+                "host_port",
+                b -> b.addPortMappings(
+                        PortMapping.newBuilder().setContainerPort(80).setHostPort(70000)));
         refuses("windows", b -> b.setWindows(io.portafilter.cri.v1.WindowsPodSandboxConfig.getDefaultInstance()));
         refuses(
                 "apparmor",

@@ -237,6 +237,7 @@ class DatabaseTest {
         }
         try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
                 Statement statement = other.createStatement()) {
+            statement.executeUpdate("ALTER TABLE pods DROP COLUMN addresses");
             statement.executeUpdate("ALTER TABLE pods DROP COLUMN selinux_level");
             statement.executeUpdate("ALTER TABLE pods DROP COLUMN updated");
             statement.executeUpdate("ALTER TABLE containers DROP COLUMN updated");
@@ -247,7 +248,7 @@ class DatabaseTest {
         for (ContainerRecord expected : List.of(container("c1", ContainerState.RUNNING), updated)) {
             try (Database database = Database.open(file())) {
                 assertThat(database.pods())
-                        .usingRecursiveFieldByFieldElementComparatorIgnoringFields("selinuxLevel")
+                        .usingRecursiveFieldByFieldElementComparatorIgnoringFields("selinuxLevel", "addresses")
                         .containsExactly(pod("p1"));
                 assertThat(database.pods().getFirst().selinuxLevel()).isEmpty();
                 assertThat(database.containers())
@@ -264,10 +265,28 @@ class DatabaseTest {
     @Test
     void takesOverTheFileOfTheVersionBefore() throws Exception {
         try (Database database = Database.open(file())) {
+            database.commit(new Change.PutPod(pod("p1")));
+        }
+        try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
+                Statement statement = other.createStatement()) {
+            statement.executeUpdate("ALTER TABLE pods DROP COLUMN addresses");
+            statement.executeUpdate("PRAGMA user_version = 3");
+        }
+        try (Database database = Database.open(file())) {
+            PodRecord pod = database.pods().getFirst();
+            assertThat(pod.selinuxLevel()).isEqualTo("s0:c4,c5");
+            assertThat(pod.addresses()).isEmpty();
+        }
+    }
+
+    @Test
+    void takesOverTheFileOfTheSecondVersion() throws Exception {
+        try (Database database = Database.open(file())) {
             database.commit(new Change.PutPod(pod("p1").updated(bytes("resources"))));
         }
         try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
                 Statement statement = other.createStatement()) {
+            statement.executeUpdate("ALTER TABLE pods DROP COLUMN addresses");
             statement.executeUpdate("ALTER TABLE pods DROP COLUMN selinux_level");
             statement.executeUpdate("PRAGMA user_version = 2");
         }

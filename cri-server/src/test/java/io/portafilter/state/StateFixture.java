@@ -34,7 +34,8 @@ final class StateFixture {
                 BOOT,
                 "",
                 Optional.empty(),
-                "s0:c4,c5");
+                "s0:c4,c5",
+                List.of("10.0.0.7", "fd00::7"));
     }
 
     static ContainerRecord container(String id, ContainerState state) {

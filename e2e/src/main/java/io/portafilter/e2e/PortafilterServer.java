@@ -75,6 +75,9 @@ public final class PortafilterServer implements CriServer {
                     cgroup_parent = "%2$s"
                     registry_config_path = ["%1$s/certs.d"]
                     stream_address = "127.0.0.1:0"
+                    cni_conf_dir = "%1$s/net.d"
+                    cni_cache_dir = "%1$s/cni"
+                    netns_dir = "%3$s/netns"
                     """.formatted(base, parent.endsWith(SLICE) ? parent.substring(1) : parent, state) + moreToml);
             return new PortafilterServer(base, state, parent);
         } catch (IOException e) {

@@ -212,11 +212,11 @@ class CommandLineTest {
                 - name: main
                   image: IMAGE
                   command: ["true"]
-                  ports: [{containerPort: 80}]
+                  livenessProbe: {exec: {command: ["true"]}}
                 """);
         Commands.Outcome warned = connected("run", "--rm", cluster.toString());
         assertThat(warned.status()).isZero();
-        assertThat(warned.stderr()).contains("serviceAccountName").contains("ports");
+        assertThat(warned.stderr()).contains("serviceAccountName").contains("livenessProbe");
         assertThat(warned.stdout()).isEmpty();
     }
 

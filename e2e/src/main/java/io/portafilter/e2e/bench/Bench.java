@@ -74,6 +74,7 @@ public final class Bench {
         all.put("exec-isolated", b -> b.execs("exec-isolated", QUIET, ISOLATED_BLOCK));
         all.put("exec-cpu", Bench::execCpu);
         all.put("sandbox", Bench::sandbox);
+        all.put("sandbox-cni", Bench::sandboxInNetwork);
         all.put("create", b -> b.calls("create", CriCalls::create));
         all.put("stop", b -> b.calls("stop", CriCalls::stop));
         all.put("remove", b -> b.calls("remove", CriCalls::remove));
@@ -314,6 +315,28 @@ public final class Bench {
     /** RunPodSandbox with namespaces of its own; no CNI, and at the peer plugins that do almost nothing. */
     private void sandbox() {
         calls("sandbox", CriCalls::runSandbox);
+    }
+
+    /** With a bridge, beside the plugins that make it alone. */
+    private void sandboxInNetwork() {
+        if (!BridgeNetwork.isThere()) {
+            say("no plugins in " + BridgeNetwork.PLUGINS + ": install containernetworking-plugins and iptables");
+            return;
+        }
+        try (PortafilterServer server = server();
+                BridgeNetwork network = new BridgeNetwork(server.base().resolve("leases"))) {
+            Path directory = Files.createDirectories(server.base().resolve("net.d"));
+            Files.writeString(directory.resolve("10-bench.conflist"), network.configuration());
+            CriCalls ours = new CriCalls(server, image);
+            var _ = ours.runSandbox(BLOCK);
+            alternate(
+                    "sandbox-cni",
+                    ISOLATED_BLOCK,
+                    ours::runSandbox,
+                    Map.<String, Measured>of("plugins", network::adds));
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
     }
 
     /** What is timed at the client of both servers. */

@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param name of the benchmark
  * @param unit {@code ms} or {@code KiB}; smaller is better
- * @param peer {@code runc}, {@code crun}, {@code unshare} or {@code containerd}
+ * @param peer {@code runc}, {@code crun}, {@code unshare}, {@code containerd} or {@code plugins}
  */
 record Series(String name, String unit, List<Double> ours, Optional<Peer> peer) {
     record Peer(String name, List<Double> measured) {}
