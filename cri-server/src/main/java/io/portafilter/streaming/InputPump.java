@@ -5,6 +5,8 @@ import io.netty.channel.IoEventLoop;
 import io.netty.channel.epoll.EpollIoOps;
 import io.portafilter.linux.Fd;
 import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 
@@ -13,6 +15,8 @@ import java.util.ArrayDeque;
  * until it is taken.
  */
 final class InputPump implements ClientStream.Receiver {
+
+    private static final Logger LOG = System.getLogger(InputPump.class.getName());
 
     private final ClientStream stream;
     private final Watched watched;
@@ -83,6 +87,7 @@ final class InputPump implements ClientStream.Receiver {
             }
         } catch (IOException e) {
             // EPIPE or EIO: nobody reads it any more; what comes is dropped
+            LOG.log(Level.DEBUG, "stream.input cause=" + e);
             broken = true;
             return bytes.readableBytes();
         }

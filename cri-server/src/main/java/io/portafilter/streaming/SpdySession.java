@@ -127,6 +127,13 @@ final class SpdySession extends ByteToMessageDecoder implements SpdyFrameDecoder
         }
     }
 
+    /** Not the superclass's, which reads on when nothing goes down the pipeline, though reading was stopped. */
+    @Override
+    public void channelReadComplete(ChannelHandlerContext context) {
+        discardSomeReadBytes();
+        var _ = context.fireChannelReadComplete();
+    }
+
     @Override
     public void channelInactive(ChannelHandlerContext unused) throws Exception {
         super.channelInactive(unused);

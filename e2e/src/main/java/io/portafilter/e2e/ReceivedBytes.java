@@ -67,6 +67,9 @@ final class ReceivedBytes extends InputStream {
 
     @Override
     public int read(byte[] into, int offset, int length) throws IOException {
+        if (length == 0) {
+            return 0;
+        }
         if (!awaitPiece()) {
             return -1;
         }

@@ -65,4 +65,9 @@ public final class StreamRequests {
                         .build())
                 .getUrl();
     }
+
+    /** Whether a program whose arguments begin so runs in a container. */
+    public static boolean runs(Container container, String arguments) {
+        return container.shell("ps -o args").lines().anyMatch(line -> line.startsWith(arguments));
+    }
 }

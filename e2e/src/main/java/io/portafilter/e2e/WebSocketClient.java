@@ -250,7 +250,7 @@ public final class WebSocketClient implements StreamClient {
 
             @Override
             public int read(byte[] into, int offset, int length) throws IOException {
-                while (position == current.length) {
+                while (length > 0 && position == current.length) {
                     Frame frame;
                     try {
                         frame = Frame.read(frames);

@@ -41,7 +41,7 @@ class PortForwardTest {
     private static Pod serving(PodFixture fixture, int port, String script) {
         Pod pod = fixture.run();
         Container server = pod.container(live.busybox())
-                .command("nc", "-lk", "-s", "127.0.0.1", "-p", Integer.toString(port), "-e", "sh", "-c", script)
+                .command("nc", "-ll", "-p", Integer.toString(port), "-e", "sh", "-c", script)
                 .start();
         Await.until(
                 "the pod listens on " + port,
@@ -128,7 +128,7 @@ class PortForwardTest {
     void severalPortsAndConnectionsShareOneConnection() throws Exception {
         Pod pod = serving(live.pod(), 8080, "cat");
         Container second = pod.container(live.busybox())
-                .command("nc", "-lk", "-p", "8081", "-e", "echo", "second")
+                .command("nc", "-ll", "-p", "8081", "-e", "echo", "second")
                 .start();
         Await.until("it listens", PATIENCE, () -> second.shell("netstat -ltn").contains(":8081 "));
         try (SpdyClient client = connect(pod, "spdy")) {

@@ -142,7 +142,7 @@ class StreamExecTest {
             assertThat(client.from("stdout").readAllBytes()).hasSize(300_000).containsOnly('x');
             assertThat(client.text("error")).contains("Success");
         }
-        assertThat(container.exec("pgrep", "-f", "sleep 300").exitCode()).isZero();
+        assertThat(StreamRequests.runs(container, "sleep 300")).isTrue();
     }
 
     @ParameterizedTest
@@ -156,7 +156,7 @@ class StreamExecTest {
         Await.until(
                 "the command and its child end",
                 PATIENCE,
-                () -> container.exec("pgrep", "-f", "sleep 432").exitCode() == 1);
+                () -> !StreamRequests.runs(container, "sleep 432"));
     }
 
     @Test
@@ -169,7 +169,7 @@ class StreamExecTest {
         Await.until(
                 "it ends",
                 PATIENCE,
-                () -> container.exec("pgrep", "-f", "yes flood").exitCode() == 1);
+                () -> !StreamRequests.runs(container, "yes flood"));
     }
 
     @Test
