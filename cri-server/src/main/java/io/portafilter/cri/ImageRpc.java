@@ -141,25 +141,29 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
         reply(answer, RemoveImageResponse.getDefaultInstance());
     }
 
-    /** Answers before the records were read, too: clients probe the connection with it. */
+    /**
+     * Answers before the records were read, too: clients probe the connection with it. What is used is 0 then, and not left
+     * out: kubelet 1.36 takes it without looking whether it is there, and ends by it
+     * (pkg/kubelet/stats/cri_stats_provider.go, ImageFsStats).
+     */
     @Override
     public void imageFsInfo(ImageFsInfoRequest request, StreamObserver<ImageFsInfoResponse> answer) {
         FilesystemUsage.Builder usage = FilesystemUsage.newBuilder()
                 .setTimestamp(Node.now())
                 .setFsId(FilesystemIdentifier.newBuilder()
                         .setMountpoint(config.root().toString()));
-        recovered.now().map(services -> services.node().images().usage()).ifPresent(known -> fill(usage, known));
+        FsUsage used = recovered
+                .now()
+                .map(services -> services.node().images().usage())
+                .orElseGet(() -> new FsUsage(config.root(), 0, 0));
+        usage.setUsedBytes(UInt64Value.newBuilder().setValue(used.bytes()))
+                .setInodesUsed(UInt64Value.newBuilder().setValue(used.inodes()));
         reply(
                 answer,
                 ImageFsInfoResponse.newBuilder()
                         .addImageFilesystems(usage)
                         .addContainerFilesystems(usage)
                         .build());
-    }
-
-    private static void fill(FilesystemUsage.Builder usage, FsUsage known) {
-        usage.setUsedBytes(UInt64Value.newBuilder().setValue(known.bytes()))
-                .setInodesUsed(UInt64Value.newBuilder().setValue(known.inodes()));
     }
 
     private static String named(ImageSpec image) {

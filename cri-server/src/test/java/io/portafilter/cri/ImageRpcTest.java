@@ -2,10 +2,16 @@ package io.portafilter.cri;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.grpc.stub.StreamObserver;
+import io.portafilter.config.Config;
+import io.portafilter.cri.v1.FilesystemUsage;
 import io.portafilter.cri.v1.Image;
+import io.portafilter.cri.v1.ImageFsInfoRequest;
+import io.portafilter.cri.v1.ImageFsInfoResponse;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.ImageRecord;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -79,6 +85,32 @@ class ImageRpcTest {
     void anImageWithoutNamesIsPinnedByNoPattern() {
         assertThat(ImageRpc.isPinned(List.of("*"), record(List.of(), List.of(), List.of())))
                 .isFalse();
+    }
+
+    /** kubelet reads the figures without looking whether they are there: one that met none ended. */
+    @Test
+    void theFileSystemHasFiguresBeforeTheRecordsAreRead() {
+        List<ImageFsInfoResponse> answers = new ArrayList<>();
+        new ImageRpc(Config.defaults(), new Recovered())
+                .imageFsInfo(ImageFsInfoRequest.getDefaultInstance(), new StreamObserver<>() {
+                    @Override
+                    public void onNext(ImageFsInfoResponse answer) {
+                        answers.add(answer);
+                    }
+
+                    @Override
+                    public void onError(Throwable cause) {
+                        throw new AssertionError(cause);
+                    }
+
+                    @Override
+                    public void onCompleted() {}
+                });
+        assertThat(answers).singleElement().satisfies(answer -> {
+            assertThat(answer.getImageFilesystemsList()).hasSize(1).allMatch(FilesystemUsage::hasUsedBytes);
+            assertThat(answer.getContainerFilesystemsList()).hasSize(1).allMatch(FilesystemUsage::hasUsedBytes);
+            assertThat(answer.getImageFilesystems(0).hasInodesUsed()).isTrue();
+        });
     }
 
     @Test
