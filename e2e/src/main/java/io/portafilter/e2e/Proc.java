@@ -136,7 +136,7 @@ public record Proc(long pid) {
         }
     }
 
-    static String commandLine(long pid) {
+    public static String commandLine(long pid) {
         try {
             byte[] raw = Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline"));
             String line =
