@@ -118,8 +118,8 @@ class PodNetworkTest {
                 #!/bin/sh
                 cd %s
                 [ "$CNI_COMMAND" = VERSION ] && echo '{"supportedVersions":["0.4.0","1.0.0","1.1.0"]}' && exit 0
-                echo "$CNI_COMMAND $CNI_CONTAINERID netns=$CNI_NETNS $CNI_IFNAME $CNI_ARGS" >>calls
                 cat >"stdin.$CNI_COMMAND"
+                echo "$CNI_COMMAND $CNI_CONTAINERID netns=$CNI_NETNS $CNI_IFNAME $CNI_ARGS" >>calls
                 if [ -e "hang.$CNI_COMMAND" ]; then sleep 1000; fi
                 while [ -e "wait.$CNI_COMMAND" ]; do touch waiting; sleep 0.1; done
                 if [ -e "fail.$CNI_COMMAND" ]; then cat "fail.$CNI_COMMAND"; exit 1; fi
