@@ -232,10 +232,7 @@ class StreamAttackTest {
             var _ = client.awaitClosed();
             client.close();
         }
-        Await.until(
-                "they end",
-                PATIENCE,
-                () -> !StreamRequests.runs(container, "sleep 4323"));
+        Await.until("they end", PATIENCE, () -> !StreamRequests.runs(container, "sleep 4323"));
         assertStillServes(container);
     }
 
@@ -255,10 +252,7 @@ class StreamAttackTest {
             client.raw(new byte[] {(byte) 255, 0, 0});
             assertThat(client.awaitClosed()).isEqualTo("close 1002");
         }
-        Await.until(
-                "they end",
-                PATIENCE,
-                () -> !StreamRequests.runs(container, "sleep 4324"));
+        Await.until("they end", PATIENCE, () -> !StreamRequests.runs(container, "sleep 4324"));
         assertStillServes(container);
     }
 
@@ -303,10 +297,7 @@ class StreamAttackTest {
             }
         }
         live.awaitAsBefore(before);
-        Await.until(
-                "they end",
-                PATIENCE,
-                () -> !StreamRequests.runs(container, "sleep 600"));
+        Await.until("they end", PATIENCE, () -> !StreamRequests.runs(container, "sleep 600"));
         assertStillServes(container);
     }
 }

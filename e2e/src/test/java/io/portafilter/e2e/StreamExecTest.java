@@ -153,10 +153,7 @@ class StreamExecTest {
                 container, protocol, StreamRequests::output, "sh", "-c", "sleep 4321 & echo started; sleep 4322");
         assertThat(client.from("stdout").readNBytes(8)).isEqualTo("started\n".getBytes(StandardCharsets.UTF_8));
         client.close();
-        Await.until(
-                "the command and its child end",
-                PATIENCE,
-                () -> !StreamRequests.runs(container, "sleep 432"));
+        Await.until("the command and its child end", PATIENCE, () -> !StreamRequests.runs(container, "sleep 432"));
     }
 
     @Test
@@ -166,10 +163,7 @@ class StreamExecTest {
                 StreamRequests.exec(container, "spdy/v4.channel.k8s.io", StreamRequests::output, "yes", "flood");
         assertThat(client.from("stdout").readNBytes(6)).isEqualTo("flood\n".getBytes(StandardCharsets.UTF_8));
         client.close();
-        Await.until(
-                "it ends",
-                PATIENCE,
-                () -> !StreamRequests.runs(container, "yes flood"));
+        Await.until("it ends", PATIENCE, () -> !StreamRequests.runs(container, "yes flood"));
     }
 
     @Test
