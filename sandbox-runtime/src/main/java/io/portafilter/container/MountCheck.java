@@ -101,7 +101,8 @@ final class MountCheck {
 
     private void root() {
         MountInfo root = byId.get(prepared.root());
-        if (root == null || !root.equals(top.get("/"))) {
+        MountInfo atRoot = top.get("/");
+        if (root == null || atRoot == null || root.id() != atRoot.id()) {
             differ("/", "the container's root file system", describe(top.get("/")));
             return;
         }

@@ -426,7 +426,7 @@ final class ProgramWriter {
 
     static Block openHow(long flags, long resolve) {
         return Block.words(
-                "{flags=" + ArgumentKind.OPEN_FLAGS.print(flags) + ", resolve="
+                () -> "{flags=" + ArgumentKind.OPEN_FLAGS.print(flags) + ", resolve="
                         + ArgumentKind.RESOLVE_FLAGS.print(resolve) + "}",
                 flags,
                 0,
@@ -516,7 +516,7 @@ final class ProgramWriter {
     }
 
     static Block mountAttributes(long set) {
-        return Block.words("{attr_set=" + ArgumentKind.MOUNT_ATTRIBUTES.print(set) + "}", set, 0, 0, 0);
+        return Block.words(() -> "{attr_set=" + ArgumentKind.MOUNT_ATTRIBUTES.print(set) + "}", set, 0, 0, 0);
     }
 
     // ---- rights

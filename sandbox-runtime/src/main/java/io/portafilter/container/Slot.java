@@ -1,5 +1,7 @@
 package io.portafilter.container;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A descriptor that a launch program is given, by its role. Which number it has is decided by the program's
  * {@link Slots}.
@@ -66,6 +68,19 @@ record Slot(Role role, int index) {
         TARGET_MOUNT_NAMESPACE,
         /** The host's mount namespace, to return to. */
         HOST_MOUNT_NAMESPACE
+    }
+
+    // A record's own go through method handles, which the first compiler does not look into; a launch asks a thousand
+    // times.
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Slot slot && role == slot.role && index == slot.index;
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * role.hashCode() + index;
     }
 
     static Slot of(Role role) {

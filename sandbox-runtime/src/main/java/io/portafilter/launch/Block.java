@@ -5,6 +5,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * A piece of a launch program's memory: a structure or a table that an operation points at, or a buffer that the
@@ -15,11 +16,15 @@ public final class Block {
     /** An address inside a block: at {@code offset} stands where {@code target} lies. */
     public record Pointer(int offset, Operand target) {}
 
-    private final String text;
+    private final Supplier<String> text;
     private final byte[] content;
     private final List<Pointer> pointers;
 
     private Block(String text, byte[] content, List<Pointer> pointers) {
+        this(() -> text, content, pointers);
+    }
+
+    private Block(Supplier<String> text, byte[] content, List<Pointer> pointers) {
         this.text = text;
         this.content = content;
         this.pointers = List.copyOf(pointers);
@@ -37,6 +42,11 @@ public final class Block {
 
     /** A structure of machine words, each of eight bytes. */
     public static Block words(String text, long... words) {
+        return words(() -> text, words);
+    }
+
+    /** The same, for a text that takes longer to make than the structure; most are never printed. */
+    public static Block words(Supplier<String> text, long... words) {
         byte[] content = new byte[words.length * Long.BYTES];
         ByteBuffer bytes = ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN);
         for (long word : words) {
@@ -83,6 +93,6 @@ public final class Block {
 
     @Override
     public String toString() {
-        return text;
+        return text.get();
     }
 }

@@ -95,7 +95,9 @@ public final class ElfImage {
         ElfImage encode() {
             List<Operation> list = program.operations();
             for (Operation operation : list) {
-                operation.arguments().forEach(this::reserve);
+                for (Operand argument : operation.arguments()) {
+                    reserve(argument);
+                }
             }
             for (Operation operation : list) {
                 for (Operand argument : operation.arguments()) {
@@ -158,13 +160,21 @@ public final class ElfImage {
         }
 
         private void reserve(Operand operand) {
+            if (operand instanceof Operand.Literal) {
+                return; // most are: asked first, for a switch over types is a call of a method handle
+            }
             switch (operand) {
-                case Operand.Text(String value) ->
-                    texts.computeIfAbsent(value, text -> take(Block.terminated(text).length, 1));
+                case Operand.Text(String value) -> {
+                    if (!texts.containsKey(value)) {
+                        texts.put(value, take(Block.terminated(value).length, 1));
+                    }
+                }
                 case Operand.AddressOf(Block block) -> {
                     if (!blocks.containsKey(block)) {
                         blocks.put(block, take(block.size(), 16));
-                        block.pointers().forEach(pointer -> reserve(pointer.target()));
+                        for (Block.Pointer pointer : block.pointers()) {
+                            reserve(pointer.target());
+                        }
                     }
                 }
                 case Operand.Literal _,
@@ -177,6 +187,9 @@ public final class ElfImage {
         }
 
         private long value(Operand operand) {
+            if (operand instanceof Operand.Literal literal) {
+                return literal.value();
+            }
             return switch (operand) {
                 case Operand.Literal(long value) -> value;
                 case Operand.Text(String value) -> address(texts.get(value));
