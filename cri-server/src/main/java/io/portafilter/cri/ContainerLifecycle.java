@@ -15,7 +15,9 @@ import io.portafilter.container.Host;
 import io.portafilter.container.LaunchedContainer;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
+import io.portafilter.container.ProcessEnds;
 import io.portafilter.container.Rollback;
+import io.portafilter.container.StandardStreams;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.ContainerEventType;
 import io.portafilter.cri.v1.CreateContainerRequest;
@@ -42,7 +44,10 @@ import io.portafilter.state.PodLock;
 import io.portafilter.state.PodRecord;
 import io.portafilter.state.PodState;
 import io.portafilter.state.VolumeImage;
+import io.portafilter.streaming.Attachment;
 import io.portafilter.streaming.ContainerLog;
+import io.portafilter.streaming.LogFile;
+import io.portafilter.streaming.TerminalOutput;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -354,16 +359,21 @@ final class ContainerLifecycle {
     @SuppressWarnings("MustBeClosedChecker") // the log owns the pipes, the container the log
     private ContainerLog openLog(LiveContainer container, Monitor monitor) {
         Path position = node.places().containerState(container.id()).resolve("log.position");
-        Fd stdout = monitor.stdout();
-        Fd stderr;
-        try {
-            stderr = monitor.stderr();
-        } catch (RuntimeException e) {
-            stdout.close();
-            throw e;
-        }
-        try {
-            return ContainerLog.open(node.logs(), container.spec().log(), position, stdout, stderr);
+        Optional<LogFile> place = container.spec().log();
+        try (Rollback undo = new Rollback()) {
+            Fd stdout = monitor.stdout();
+            undo.add(stdout::close);
+            if (container.spec().streams().terminal()) {
+                Fd master = monitor.input().orElseThrow();
+                undo.add(master::close);
+                Fd pipe = monitor.stdoutWrite();
+                undo.forget();
+                return ContainerLog.openTerminal(
+                        node.logs(), place, position, stdout, new TerminalOutput(master, pipe));
+            }
+            Fd stderr = monitor.stderr();
+            undo.forget();
+            return ContainerLog.open(node.logs(), place, position, stdout, stderr);
         } catch (KernelException | UncheckedIOException e) {
             throw new CriException(
                     Status.Code.FAILED_PRECONDITION,
@@ -685,6 +695,42 @@ final class ContainerLifecycle {
                     "only the log of a running container is written");
         }
         log.get().reopen();
+    }
+
+    /**
+     * Attaches somebody to a running container.
+     *
+     * @param stdin whether it may write to the container's input; without effect if the container takes none
+     * @return to be closed by the caller
+     */
+    ProcessEnds attach(LiveContainer container, boolean stdin, boolean stdout, boolean stderr) {
+        String asked = "Attach to " + container.id();
+        Optional<ContainerLog> log = container.log();
+        Optional<LiveContainer.Running> running = container.running();
+        if (log.isEmpty() || running.isEmpty()) {
+            throw precondition(asked, "the container is not running", "only a running one can be attached to");
+        }
+        Attachment.Input input = input(container.spec().streams(), running.get().monitor(), stdin);
+        return log.get()
+                .attach(stdout, stderr, input, () -> end.exit(container))
+                .orElseThrow(() ->
+                        precondition(asked, "the container has just ended", "only a running one can be attached to"));
+    }
+
+    /** Its input may have ended for good; then there is none. */
+    @SuppressWarnings("MustBeClosedChecker") // the caller owns it
+    private static Attachment.Input input(StandardStreams streams, Monitor monitor, boolean wanted) {
+        boolean writes = wanted && streams.stdin();
+        try (Rollback undo = new Rollback()) {
+            Optional<Fd> terminal = streams.terminal() ? monitor.input() : Optional.empty();
+            terminal.ifPresent(master -> undo.add(master::close));
+            Optional<Fd> stdin = writes ? monitor.input() : Optional.empty();
+            stdin.ifPresent(open -> undo.add(open::close));
+            boolean once = stdin.isPresent() && streams.inputEnds();
+            Optional<Fd> order = once ? Optional.of(monitor.inputOrder()) : Optional.empty();
+            undo.forget();
+            return new Attachment.Input(stdin, terminal, order);
+        }
     }
 
     /** What was decided for a container, again if an earlier server decided it. */

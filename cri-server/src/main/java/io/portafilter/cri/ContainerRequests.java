@@ -2,7 +2,6 @@ package io.portafilter.cri;
 
 import static io.portafilter.cri.CriException.invalid;
 import static io.portafilter.cri.CriException.shown;
-import static io.portafilter.cri.CriException.unsupported;
 
 import io.portafilter.cdi.Injection;
 import io.portafilter.container.PidMode;
@@ -136,13 +135,6 @@ final class ContainerRequests {
         if (config.hasWindows()) {
             throw invalid("config.windows", "is set", "this is a Linux node: leave it out");
         }
-        if (config.getTty()) {
-            throw unsupported("config.tty", "this version gives containers no terminal", "leave it out");
-        }
-        if (config.getStdin() || config.getStdinOnce()) {
-            throw unsupported(
-                    "config.stdin", "this version keeps no stdin open: it is the null device", "leave it out");
-        }
     }
 
     /** Kubernetes' rules: command replaces entrypoint and drops the image's command, args alone replace the command. */
@@ -177,6 +169,9 @@ final class ContainerRequests {
         Map<String, String> variables = new LinkedHashMap<>();
         variables.put("PATH", DEFAULT_PATH);
         variables.put("HOSTNAME", files.hostname(pod));
+        if (config.getTty()) {
+            variables.put("TERM", "xterm");
+        }
         for (String variable : image.environment()) {
             int equals = variable.indexOf('=');
             if (equals > 0 && variable.indexOf('\0') < 0) {

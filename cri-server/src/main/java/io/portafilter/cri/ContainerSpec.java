@@ -100,6 +100,11 @@ record ContainerSpec(
                 pod);
     }
 
+    /** What its program reads and writes. */
+    StandardStreams streams() {
+        return new StandardStreams(config.getTty(), config.getStdin(), config.getStdinOnce());
+    }
+
     /** Where the parts of one container lie. */
     record Place(Path writableDirectory, Path stateDirectory, String cgroupPath) {}
 
@@ -116,7 +121,7 @@ record ContainerSpec(
                 pod.hostNetwork(),
                 pod.hostIpc(),
                 security,
-                StandardStreams.OUTPUT,
+                streams(),
                 mounts,
                 found.nodes(),
                 layersTopFirst,

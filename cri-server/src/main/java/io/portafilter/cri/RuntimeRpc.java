@@ -227,6 +227,12 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
     }
 
     @Override
+    public void attach(AttachRequest request, StreamObserver<AttachResponse> answer) {
+        String url = runtime().streams().attach(request);
+        reply(answer, AttachResponse.newBuilder().setUrl(url).build());
+    }
+
+    @Override
     public void portForward(PortForwardRequest request, StreamObserver<PortForwardResponse> answer) {
         String url = runtime().streams().portForward(request);
         reply(answer, PortForwardResponse.newBuilder().setUrl(url).build());

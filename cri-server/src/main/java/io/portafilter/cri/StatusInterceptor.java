@@ -182,7 +182,6 @@ final class StatusInterceptor implements ServerInterceptor {
         /** What serves meanwhile, for those whom a person calls by hand. */
         private String instead() {
             return switch (method) {
-                case "Attach" -> "; what the container writes is in its log, as in crictl logs -f";
                 default -> "";
             };
         }

@@ -7,6 +7,7 @@ import io.grpc.Status;
 import io.portafilter.container.ExecLaunch;
 import io.portafilter.container.ExecRequest;
 import io.portafilter.container.ProcessEnds;
+import io.portafilter.cri.v1.AttachRequest;
 import io.portafilter.cri.v1.PortForwardRequest;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.state.ContainerRecord;
@@ -73,6 +74,28 @@ final class Streams {
                         request.getStderr(),
                         request.getTty(),
                         () -> run(container, command, request, asked)),
+                asked);
+    }
+
+    /** The URL of an attach; whether there is a terminal was decided when the container was made. */
+    String attach(AttachRequest request) {
+        LiveContainer container = containers.require(request.getContainerId());
+        String asked = "Attach to " + container.id();
+        requireStreams(request.getTty(), request.getStdin(), request.getStdout(), request.getStderr());
+        ExecSync.requireRunning(lifecycle.record(container), asked);
+        boolean terminal = container.spec().streams().terminal();
+        boolean stdout = request.getStdout() || terminal && request.getStderr();
+        boolean stderr = request.getStderr() && !terminal;
+        return offer(
+                new StreamRequest.Command(
+                        StreamRequest.Kind.ATTACH,
+                        where(container),
+                        List.of(),
+                        request.getStdin(),
+                        stdout,
+                        stderr,
+                        terminal,
+                        () -> lifecycle.attach(container, request.getStdin(), stdout, stderr)),
                 asked);
     }
 

@@ -10,20 +10,24 @@ import static io.portafilter.linux.LinuxConstants.POLLOUT;
 import static io.portafilter.linux.LinuxConstants.SPLICE_F_NONBLOCK;
 
 import com.google.errorprone.annotations.MustBeClosed;
+import io.portafilter.container.ExitRecord;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
+import io.portafilter.linux.Pipe;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 
 /**
  * The log of one container: takes what it writes to stdout and stderr and appends it to a file in CRI's format.
@@ -43,30 +47,63 @@ public final class ContainerLog implements AutoCloseable {
         private final int index;
         private final String name;
         private final Fd pipe;
+        private final Optional<TerminalOutput> terminal;
+        private final List<OutputTap> taps = new ArrayList<>();
         private Optional<EventLoop.Registration> registration = Optional.empty();
 
-        Stream(int index, String name, Fd pipe) {
+        Stream(int index, String name, Fd pipe, Optional<TerminalOutput> terminal) {
             this.index = index;
             this.name = name;
             this.pipe = pipe;
+            this.terminal = terminal;
+        }
+
+        /**
+         * Gives those who are attached what they have not got of it yet.
+         *
+         * @param last nobody is waited for
+         * @return how much of it all of them have, and may be consumed
+         */
+        int give(byte[] output, int available, boolean last) {
+            int all = available;
+            for (OutputTap tap : List.copyOf(taps)) {
+                int has = tap.give(output, available, last);
+                all = tap.isOpen() ? Math.min(all, has) : all;
+            }
+            return all;
+        }
+
+        /** So much of it left the pipe. */
+        void consumed(int bytes) {
+            taps.forEach(tap -> tap.consumed(bytes));
+        }
+
+        void close() {
+            registration.ifPresent(EventLoop.Registration::cancel);
+            List.copyOf(taps).forEach(OutputTap::close);
+            pipe.close();
+            terminal.ifPresent(TerminalOutput::close);
         }
     }
+
+    private static final String STDOUT = "stdout";
 
     private final LogLoop loop;
     private final Optional<LogFile> place;
     private final LogPosition position;
     private final List<Stream> streams;
+    private final List<Attachment> attached = new ArrayList<>();
     private final AtomicLong dropped = new AtomicLong();
     private Optional<Fd> file = Optional.empty();
     private boolean failing;
     private boolean unprotected;
     private boolean closed;
 
-    private ContainerLog(LogLoop loop, Optional<LogFile> place, LogPosition position, Fd stdout, Fd stderr) {
+    private ContainerLog(LogLoop loop, Optional<LogFile> place, LogPosition position, List<Stream> streams) {
         this.loop = loop;
         this.place = place;
         this.position = position;
-        this.streams = List.of(new Stream(0, "stdout", stdout), new Stream(1, "stderr", stderr));
+        this.streams = streams;
     }
 
     /**
@@ -81,15 +118,38 @@ public final class ContainerLog implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns what is opened
     public static ContainerLog open(LogLoop loop, Optional<LogFile> place, Path position, Fd stdout, Fd stderr) {
+        return open(
+                loop,
+                place,
+                position,
+                List.of(
+                        new Stream(0, STDOUT, stdout, Optional.empty()),
+                        new Stream(1, "stderr", stderr, Optional.empty())));
+    }
+
+    /**
+     * The log of a terminal, all of whose output is stdout.
+     *
+     * @param stdout read end of a pipe that nobody else uses; owned by the result, or closed when this fails
+     * @param terminal moves the output into it; owned likewise
+     */
+    @MustBeClosed
+    public static ContainerLog openTerminal(
+            LogLoop loop, Optional<LogFile> place, Path position, Fd stdout, TerminalOutput terminal) {
+        return open(loop, place, position, List.of(new Stream(0, STDOUT, stdout, Optional.of(terminal))));
+    }
+
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the result owns what is opened
+    private static ContainerLog open(LogLoop loop, Optional<LogFile> place, Path position, List<Stream> streams) {
         LogPosition opened;
         try {
             opened = LogPosition.open(position);
         } catch (RuntimeException e) {
-            stdout.close();
-            stderr.close();
+            streams.forEach(Stream::close);
             throw e;
         }
-        ContainerLog log = new ContainerLog(loop, place, opened, stdout, stderr);
+        ContainerLog log = new ContainerLog(loop, place, opened, streams);
         try {
             log.file = place.map(LogFile::open);
             for (Stream stream : log.streams) {
@@ -142,7 +202,9 @@ public final class ContainerLog implements AutoCloseable {
 
     private void watch() {
         for (Stream stream : streams) {
-            stream.registration = Optional.of(loop.events().watch(stream.pipe, EPOLLIN | EPOLLET, _ -> turn(stream)));
+            // of a terminal: nobody but us writes into the pipe
+            Fd source = stream.terminal.map(TerminalOutput::master).orElse(stream.pipe);
+            stream.registration = Optional.of(loop.events().watch(source, EPOLLIN | EPOLLET, _ -> turn(stream)));
             // what came before the watch makes no event of its own
             turn(stream);
         }
@@ -160,34 +222,56 @@ public final class ContainerLog implements AutoCloseable {
 
     /** Takes one chunk; asks for another turn when there may be more. */
     private void turn(Stream stream) {
-        if (!closed && take(stream, false).more()) {
+        if (closed) {
+            return;
+        }
+        boolean moved = stream.terminal.map(TerminalOutput::move).orElse(false);
+        Turn turn = take(stream, false);
+        // what a terminal holds may have waited for room
+        boolean room = stream.terminal.isPresent() && turn.consumed() > 0;
+        if (moved || turn.more() || room) {
             loop.events().execute(() -> turn(stream));
         }
     }
 
     /** Takes at most a chunk of the stream's output; with {@code last} a line without an end, too. */
     private Turn take(Stream stream, boolean last) {
-        int available = file.isEmpty() ? moveNowhere(stream) : copyOut(stream);
-        if (file.isEmpty()) {
-            return new Turn(available, available == LogLoop.CHUNK_BYTES);
+        if (file.isEmpty() && stream.taps.isEmpty()) {
+            int moved = moveNowhere(stream);
+            return new Turn(moved, moved == LogLoop.CHUNK_BYTES);
         }
+        int copied = copyOut(stream);
+        int available = stream.give(loop.output(), copied, last);
         if (available == 0) {
             return Turn.NOTHING;
         }
+        if (file.isEmpty()) {
+            discard(stream, available);
+            stream.consumed(available);
+            return new Turn(available, copied == LogLoop.CHUNK_BYTES);
+        }
         LogFormat.Formatted formatted = format(stream, available, last);
         if (formatted.covered() == 0) {
+            if (available < copied) {
+                return Turn.NOTHING; // who is attached and reads slowly has the rest of the line to get first
+            }
             boolean ended = hasNoWriter(stream);
             // without this the writer would wait for ever: the pipe holds no more and no end of the line
             if (!ended && !isFull(stream)) {
                 return Turn.NOTHING;
             }
             // what its last writer wrote before it went may have come after our copy
-            formatted = format(stream, ended ? copyOut(stream) : available, true);
+            if (ended) {
+                copied = copyOut(stream);
+                available = stream.give(loop.output(), copied, true);
+            }
+            formatted = format(stream, available, true);
         }
         write(stream, formatted);
+        stream.consumed(formatted.covered());
         // no event will tell of an end that came together with the bytes
         boolean isLeft = formatted.covered() < available && hasNoWriter(stream);
-        return new Turn(formatted.covered(), formatted.cut() || available == LogLoop.CHUNK_BYTES || isLeft);
+        return new Turn(formatted.covered(), formatted.cut() || copied == LogLoop.CHUNK_BYTES || isLeft);
     }
 
     private LogFormat.Formatted format(Stream stream, int available, boolean last) {
@@ -360,6 +444,7 @@ public final class ContainerLog implements AutoCloseable {
     private void drain(Stream stream) {
         long most = Kernel.pipeSize(stream.pipe) + (long) LogLoop.CHUNK_BYTES;
         for (long seen = 0; seen < most; ) {
+            boolean _ = stream.terminal.map(TerminalOutput::move).orElse(false);
             int consumed = take(stream, true).consumed();
             if (consumed == 0) {
                 return;
@@ -384,11 +469,67 @@ public final class ContainerLog implements AutoCloseable {
             return;
         }
         closed = true;
-        for (Stream stream : streams) {
-            stream.registration.ifPresent(EventLoop.Registration::cancel);
-            stream.pipe.close();
-        }
+        streams.forEach(Stream::close);
+        attached.forEach(Attachment::ended);
+        attached.clear();
         file.ifPresent(Fd::close);
         position.close();
+    }
+
+    // ---- those who are attached
+
+    /**
+     * Gives somebody a copy of all output from now on, beginning with a line that is not finished. Who does not read makes
+     * the container wait, for some time; then, or when it goes away, it gets no more.
+     *
+     * @param input what it may write to; owned by the result, or closed when this fails
+     * @param exit how the program ended, once it has
+     * @return empty if the log is closed: its container has ended
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the caller closes it
+    public Optional<Attachment> attach(
+            boolean stdout, boolean stderr, Attachment.Input input, Supplier<Optional<ExitRecord>> exit) {
+        Attachment attachment = new Attachment(input, exit);
+        try {
+            loop.between(() -> {
+                if (closed) {
+                    return;
+                }
+                for (Stream stream : streams) {
+                    if (stream.index == 0 ? stdout : stderr) {
+                        tap(stream, attachment);
+                    }
+                }
+                attached.removeIf(Attachment::isClosed);
+                attached.add(attachment);
+                attachment.begun();
+            });
+        } catch (RuntimeException e) {
+            attachment.close();
+            throw e;
+        }
+        if (!attachment.hasBegun()) {
+            attachment.close();
+            return Optional.empty();
+        }
+        return Optional.of(attachment);
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // the tap owns one end, the attachment the other
+    private void tap(Stream stream, Attachment attachment) {
+        Pipe pipe = Kernel.pipe2(O_NONBLOCK);
+        OutputTap tap = new OutputTap(loop, pipe.write(), path() + " " + stream.name);
+        if (stream.index == 0) {
+            attachment.stdout(pipe.read());
+        } else {
+            attachment.stderr(pipe.read());
+        }
+        stream.taps.add(tap);
+        tap.watch(() -> turn(stream), () -> {
+            stream.taps.remove(tap);
+            // not at once: it may be in the middle of a turn that this is seen
+            loop.events().execute(() -> turn(stream));
+        });
+        turn(stream);
     }
 }

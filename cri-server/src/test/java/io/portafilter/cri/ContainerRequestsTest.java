@@ -607,10 +607,6 @@ class ContainerRequestsTest {
 
     @Test
     void refusesWhatWouldLookDone() {
-        Status.Code unimplemented = Status.Code.UNIMPLEMENTED;
-        refuses(unimplemented, "tty", b -> b.setTty(true));
-        refuses(unimplemented, "stdin", b -> b.setStdin(true));
-        refuses(unimplemented, "stdin", b -> b.setStdinOnce(true));
         refuses("windows", ContainerConfig.Builder::getWindowsBuilder);
     }
 

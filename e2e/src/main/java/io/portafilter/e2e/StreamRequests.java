@@ -1,5 +1,6 @@
 package io.portafilter.e2e;
 
+import io.portafilter.cri.v1.AttachRequest;
 import io.portafilter.cri.v1.ExecRequest;
 import io.portafilter.cri.v1.PortForwardRequest;
 import java.io.IOException;
@@ -52,6 +53,23 @@ public final class StreamRequests {
             streams.add("resize");
         }
         return StreamClient.command(execUrl(container, more, command), protocol, streams);
+    }
+
+    /** Attaches; {@code streams} of stdin, stdout, stderr, resize. */
+    public static StreamClient attach(Container container, String protocol, List<String> streams) throws IOException {
+        String url = container
+                .server()
+                .cri()
+                .runtime()
+                .attach(AttachRequest.newBuilder()
+                        .setContainerId(container.id())
+                        .setStdin(streams.contains("stdin"))
+                        .setStdout(streams.contains("stdout"))
+                        .setStderr(streams.contains("stderr"))
+                        .setTty(streams.contains("resize"))
+                        .build())
+                .getUrl();
+        return StreamClient.command(url, protocol, streams);
     }
 
     /** The URL of a port-forward. */

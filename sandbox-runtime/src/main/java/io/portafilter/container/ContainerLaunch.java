@@ -277,6 +277,9 @@ public final class ContainerLaunch implements AutoCloseable {
             kept.addAll(groundwork.input());
             launch.keepNamespaces(process, plan.pidMode() == PidMode.CONTAINER ? "pid" : "pid_for_children", kept);
         }
+        if (plan.streams().terminal()) {
+            launch.awaitKept(); // its log is opened from there
+        }
         groundwork.input().forEach(Fd::close);
         groundwork.made().letGo();
         return new ContainerLaunch(

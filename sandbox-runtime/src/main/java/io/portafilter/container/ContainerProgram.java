@@ -319,6 +319,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             } else {
                 writer.sendToServer(terminals);
             }
+            writer.call(SystemCall.CLOSE, writer.slot(Role.MONITOR_SOCKET));
         }
 
         /**

@@ -108,15 +108,23 @@ public final class Monitor implements AutoCloseable {
 
     /**
      * Where the program's input is written to, of a container that takes any: the write end of its pipe, or the master of
-     * its terminal, from which its output is read as well. Non-blocking; the caller closes it.
+     * its terminal, from which its output is read as well. Non-blocking; the caller closes it. Empty if it has been
+     * closed for good.
      */
-    @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // closed on failure, else the caller's
-    public Fd input() {
-        Fd input = kept(ContainerProgram.INPUT);
+    public Optional<Fd> input() {
+        Fd input;
+        try {
+            input = kept(ContainerProgram.INPUT);
+        } catch (KernelException e) {
+            if (e.is(Errno.EBADF)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
         try {
             Kernel.setFlags(input, Kernel.getFlags(input) | O_NONBLOCK);
-            return input;
+            return Optional.of(input);
         } catch (RuntimeException e) {
             input.close();
             throw e;
@@ -124,13 +132,13 @@ public final class Monitor implements AutoCloseable {
     }
 
     /**
-     * Ends the input of a container made with {@link StandardStreams#stdinOnce}, for good: the monitor closes what it keeps
-     * of it, and the program sees the end once nobody else has it open.
+     * The event counter of a container made with {@link StandardStreams#stdinOnce}. Adding to it closes its input for good:
+     * the monitor closes what it keeps of it, and the program sees the end once nobody else has it open. The caller closes
+     * the counter.
      */
-    public void endInput() {
-        try (Fd order = kept(ContainerProgram.INPUT_END)) {
-            Kernel.eventfdAdd(order, 1);
-        }
+    @MustBeClosed
+    public Fd inputOrder() {
+        return kept(ContainerProgram.INPUT_END);
     }
 
     @MustBeClosed

@@ -252,11 +252,16 @@ final class PreparedLaunch implements AutoCloseable {
      * taken the namespaces by then: it closes its end of the socket when it has.
      */
     Monitor finish() {
-        if (monitorSocket.isOpen() && Kernel.poll(monitorSocket, POLLIN, TIME_LIMIT) == 0) {
-            throw LaunchException.because("the monitor does not take the namespaces it shall keep");
-        }
+        awaitKept();
         closePipes();
         return monitor;
+    }
+
+    /** Returns when the monitor has what it was sent. */
+    void awaitKept() {
+        if (monitorSocket.isOpen() && Kernel.poll(monitorSocket, POLLIN, TIME_LIMIT) == 0) {
+            throw LaunchException.because("the monitor does not take what it shall keep");
+        }
     }
 
     private void closePipes() {

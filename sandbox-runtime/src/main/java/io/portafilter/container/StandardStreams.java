@@ -17,7 +17,7 @@ public record StandardStreams(boolean terminal, boolean stdin, boolean stdinOnce
     }
 
     /** Whether that pipe is closed on demand. */
-    boolean inputEnds() {
+    public boolean inputEnds() {
         return inputPipe() && stdinOnce;
     }
 }

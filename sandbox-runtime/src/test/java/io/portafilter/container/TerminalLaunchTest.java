@@ -170,7 +170,7 @@ class TerminalLaunchTest {
                 "-c",
                 TELL + "; echo to console > /dev/console; grep -c ' /dev/console devpts' /proc/mounts; read line;"
                         + " echo got $line");
-        try (Fd master = container.monitor().input()) {
+        try (Fd master = container.monitor().input().orElseThrow()) {
             assertThat(until(master, "\n1\r\n")).isEqualTo(TOLD + "to console\r\n1\r\n");
             type(master, "words\n");
             assertThat(toEnd(master)).isEqualTo("words\r\ngot words\r\n");
@@ -192,7 +192,7 @@ class TerminalLaunchTest {
         Running container = start(shape, INPUT, "sh", "-c", "while read line; do echo got $line; done; echo end");
         try (Fd output = container.monitor().stdout()) {
             for (String text : new String[] {"one", "two"}) {
-                try (Fd input = container.monitor().input()) {
+                try (Fd input = container.monitor().input().orElseThrow()) {
                     type(input, text + "\n");
                 }
                 assertThat(until(output, "\n")).isEqualTo("got " + text + "\n");
@@ -207,15 +207,18 @@ class TerminalLaunchTest {
         Running container =
                 start(shape, INPUT_ONCE, "sh", "-c", "while read line; do echo got $line; done; echo end; exit 5");
         try (Fd output = container.monitor().stdout()) {
-            try (Fd input = container.monitor().input()) {
+            try (Fd input = container.monitor().input().orElseThrow()) {
                 type(input, "one\n");
                 String _ = until(output, "got one\n");
                 assertThat(container.launched().init().isAlive()).isTrue();
-                container.monitor().endInput();
+                try (Fd order = container.monitor().inputOrder()) {
+                    Kernel.eventfdAdd(order, 1);
+                }
             }
             String _ = until(output, "end\n");
         }
         assertThat(container.exit().orElseThrow().code()).isEqualTo(5);
+        assertThat(container.monitor().input()).isEmpty();
     }
 
     /** Its monitor waits for either then: the end must be seen without any order, whenever it comes. */
