@@ -11,7 +11,6 @@ import io.portafilter.config.Config;
 import io.portafilter.container.ContainerLaunch;
 import io.portafilter.container.ContainerPlan;
 import io.portafilter.container.ContainerRequest;
-import io.portafilter.container.Host;
 import io.portafilter.container.LaunchedContainer;
 import io.portafilter.container.LaunchedPod;
 import io.portafilter.container.Monitor;
@@ -29,9 +28,9 @@ import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
+import io.portafilter.lsm.AppArmor;
 import io.portafilter.lsm.AppArmorException;
 import io.portafilter.security.Labels;
-import io.portafilter.security.SecurityRequest;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
 import io.portafilter.state.ContainerLock;
@@ -283,7 +282,8 @@ final class ContainerLifecycle {
     /** Brings the container's process to its gate and opens its log. */
     @SuppressWarnings("MustBeClosedChecker") // the container owns both
     private void prepare(LiveContainer container, LivePod pod, Rollback undo) {
-        requireProfile(container.spec().security());
+        requireProfile(
+                Labels.of(container.spec().security(), node.host().facts().host()));
         ContainerLaunch launch = ContainerLaunch.prepare(
                 node.host(),
                 launchRequest(container, devices(container)),
@@ -303,13 +303,13 @@ final class ContainerLifecycle {
         container.log(Optional.of(log));
     }
 
-    /** An AppArmor profile that the kernel does not have confines nobody: the container is refused. */
-    private void requireProfile(SecurityRequest asked) {
-        Host host = node.host();
-        Labels.of(asked, host.facts().host()).appArmor().ifPresent(profile -> {
+    /** An AppArmor profile that the kernel does not have confines nobody: ours is loaded again, others are missed. */
+    private void requireProfile(Labels labels) {
+        AppArmor appArmor = node.host().appArmor();
+        labels.appArmor().ifPresent(profile -> {
             if (profile.equals(Labels.DEFAULT_PROFILE)) {
                 try {
-                    host.appArmor().requireDefault();
+                    appArmor.requireDefault();
                 } catch (AppArmorException e) {
                     throw new CriException(
                             Status.Code.FAILED_PRECONDITION,
@@ -318,7 +318,7 @@ final class ContainerLifecycle {
                             "see that the server has CAP_MAC_ADMIN and the package apparmor is whole, or ask for Unconfined",
                             e);
                 }
-            } else if (!host.appArmor().isLoaded(profile)) {
+            } else if (!appArmor.isLoaded(profile)) {
                 throw precondition(
                         APPARMOR,
                         "the profile " + CriException.shown(profile) + " is not loaded on this node",
@@ -731,6 +731,18 @@ final class ContainerLifecycle {
             undo.forget();
             return new Attachment.Input(stdin, terminal, order);
         }
+    }
+
+    /**
+     * The plan for a program that joins a container: under the AppArmor profile that the container was given, which
+     * somebody may have unloaded meanwhile. Where the kernel does not tell which it has, it refuses the program itself.
+     */
+    ContainerPlan planToJoin(LiveContainer container) {
+        ContainerPlan plan = plan(container);
+        if (node.host().appArmor().tellsProfiles()) {
+            requireProfile(plan.security().labels());
+        }
+        return plan;
     }
 
     /** What was decided for a container, again if an earlier server decided it. */

@@ -35,6 +35,12 @@ import java.util.stream.Stream;
 /** CreateContainerRequest to {@link ContainerSpec}: every field is used, known to be harmless, or refused. */
 final class ContainerRequests {
 
+    /** More of a kind than any pod has, and a launch of so many still fits into the server's memory. */
+    private static final int MOST_ENTRIES = 1024;
+
+    /** {@code include/uapi/linux/limits.h}: more the kernel gives no process. */
+    private static final int NGROUPS_MAX = 65_536;
+
     private static final String SECURITY = "config.linux.security_context";
 
     /** The kernel's, in bytes, with a NUL at the end. */
@@ -56,6 +62,7 @@ final class ContainerRequests {
         PodSandboxConfig sandbox = sandbox(request, pod);
         LinuxContainerSecurityContext security = config.getLinux().getSecurityContext();
         refuseWhatIsNotBuilt(config);
+        refuseTooMany(config);
         Injection cdi = CdiDevices.asked(config, sources.devices());
         return new ContainerSpec(
                 identity(config, podId),
@@ -95,6 +102,16 @@ final class ContainerRequests {
         }
         PodRequests.runtimeHandler(config.getImage().getRuntimeHandler());
         return config;
+    }
+
+    /** Each takes of what all containers share: descriptors and memory of the server, mounts of the kernel. */
+    private static void refuseTooMany(ContainerConfig config) {
+        LinuxContainerSecurityContext security = config.getLinux().getSecurityContext();
+        Fields.atMost("config.mounts", config.getMountsCount(), MOST_ENTRIES);
+        Fields.atMost("config.devices", config.getDevicesCount(), MOST_ENTRIES);
+        Fields.atMost(SECURITY + ".masked_paths", security.getMaskedPathsCount(), MOST_ENTRIES);
+        Fields.atMost(SECURITY + ".readonly_paths", security.getReadonlyPathsCount(), MOST_ENTRIES);
+        Fields.atMost(SECURITY + ".supplemental_groups", security.getSupplementalGroupsCount(), NGROUPS_MAX);
     }
 
     static Identity.Container identity(ContainerConfig config, String podId) {

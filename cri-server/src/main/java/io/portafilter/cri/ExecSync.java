@@ -80,7 +80,7 @@ final class ExecSync {
         }
         ContainerRecord record = lifecycle.record(container);
         requireRunning(record, asked);
-        ContainerPlan plan = lifecycle.plan(container);
+        ContainerPlan plan = lifecycle.planToJoin(container);
         LaunchedContainer launched = record.launched().orElseThrow();
         Duration timeout = Duration.ofSeconds(request.getTimeout());
         boolean limited = timeout.isPositive() && timeout.compareTo(ExecRequest.LONGEST_START) < 0;

@@ -70,6 +70,13 @@ final class Fields {
         return value;
     }
 
+    /** A list of so many entries. */
+    static void atMost(String field, int count, int most) {
+        if (count > most) {
+            throw CriException.invalid(field, "has " + count + " entries", "give at most " + most);
+        }
+    }
+
     /** A user or group id. */
     static long id(String field, long value) {
         return inRange(field, value, 0, MAX_ID);

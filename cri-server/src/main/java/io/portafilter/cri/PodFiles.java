@@ -7,6 +7,7 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.LinuxConstants;
 import io.portafilter.linux.ProcFile;
 import io.portafilter.rootfs.Propagation;
+import io.portafilter.rootfs.Relabelling;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The files that the runtime itself puts into the containers of one pod: hosts, hostname and resolv.conf. They lie on
@@ -41,20 +43,29 @@ record PodFiles(Path directory, String hostName) {
         return pod.hostname().isEmpty() ? hostName : pod.hostname();
     }
 
-    /** Writes the files; the directory exists. In a user namespace they belong to the pod's root. */
-    void write(PodSpec pod) {
-        write(pod, HOSTNAME, hostname(pod) + "\n");
-        write(pod, HOSTS, hostFile("/etc/hosts"));
-        write(pod, RESOLV_CONF, pod.dns().map(PodFiles::resolvConf).orElseGet(() -> hostFile("/etc/resolv.conf")));
+    /**
+     * Writes the files; the directory exists. In a user namespace they belong to the pod's root.
+     *
+     * @param label the SELinux label that they get; absent: the one that they are made with
+     */
+    void write(PodSpec pod, Optional<String> label) {
+        write(pod, label, HOSTNAME, hostname(pod) + "\n");
+        write(pod, label, HOSTS, hostFile("/etc/hosts"));
+        write(
+                pod,
+                label,
+                RESOLV_CONF,
+                pod.dns().map(PodFiles::resolvConf).orElseGet(() -> hostFile("/etc/resolv.conf")));
     }
 
-    private void write(PodSpec pod, String name, String text) {
+    private void write(PodSpec pod, Optional<String> label, String name, String text) {
         int flags =
                 LinuxConstants.O_WRONLY | LinuxConstants.O_CREAT | LinuxConstants.O_TRUNC | LinuxConstants.O_NOFOLLOW;
         try (Fd file = Kernel.openat(Fd.CWD, directory.resolve(name).toString(), flags, 0644)) {
             Kernel.writeFully(file, text.getBytes(StandardCharsets.UTF_8));
             Kernel.fchmod(file, 0644);
             pod.ids().ifPresent(ids -> Kernel.fchown(file, (int) ids.hostUid(0), (int) ids.hostGid(0)));
+            label.ifPresent(its -> Relabelling.of(file, its));
         }
     }
 

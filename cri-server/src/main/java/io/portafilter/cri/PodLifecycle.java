@@ -19,6 +19,7 @@ import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.StopPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
 import io.portafilter.security.KernelVersion;
+import io.portafilter.security.Labels;
 import io.portafilter.state.Bytes;
 import io.portafilter.state.Change;
 import io.portafilter.state.PodLock;
@@ -142,6 +143,15 @@ final class PodLifecycle {
         spec.selinux().level().ifPresent(levels::free);
     }
 
+    /** That of the files which all of the pod's containers see. */
+    private Optional<String> fileLabel(PodSpec spec) {
+        return Labels.ofPod(
+                        spec.selinux(),
+                        spec.hostPid() || spec.hostIpc(),
+                        node.host().facts().host())
+                .selinuxMounts();
+    }
+
     @SuppressWarnings("MustBeClosedChecker") // the pod owns the monitor until its end
     private String make(InFlight.Flight flight, RunPodSandboxRequest request, PodSpec asked) {
         long start = System.nanoTime();
@@ -152,7 +162,6 @@ final class PodLifecycle {
         Rollback undo = new Rollback();
         List<String> addresses;
         try (undo) {
-            undo.add(() -> freeSelinuxLevel(spec));
             flight.stage("making its directories");
             undo.add(() -> Directories.remove(places.podState(id)));
             Directories.make(places.podState(id));
@@ -163,7 +172,7 @@ final class PodLifecycle {
                 Directories.remove(places.podFiles(id));
             });
             Directories.make(places.podFiles(id));
-            pod.files().write(spec);
+            pod.files().write(spec, fileLabel(spec));
             flight.stage("making its namespaces and its network");
             undo.add(() -> release(pod));
             SandboxNetwork.Launched made = network.launch(pod, launchRequest(pod), undo);
@@ -179,8 +188,11 @@ final class PodLifecycle {
             events.pod(ContainerEventType.CONTAINER_CREATED_EVENT, pod);
             events.pod(ContainerEventType.CONTAINER_STARTED_EVENT, pod);
         } catch (RuntimeException | Error e) {
+            // its level is held without a gap as long as anything is left of the pod: to its removal
             if (undo.hasFailed()) {
                 keep(pod, e);
+            } else {
+                freeSelinuxLevel(spec);
             }
             throw e;
         }
@@ -203,7 +215,6 @@ final class PodLifecycle {
      */
     private void keep(LivePod pod, Throwable cause) {
         pod.leftBy(cause);
-        pod.spec().selinux().level().ifPresent(levels::hold);
         try {
             node.database().note(new Change.PutPod(newRecord(pod, PodState.NOTREADY, Optional.empty(), List.of())));
             pods.add(pod);

@@ -7,19 +7,13 @@ import io.portafilter.cri.v1.SELinuxOption;
 import io.portafilter.cri.v1.SecurityProfile;
 import io.portafilter.security.AppArmorRequest;
 import io.portafilter.security.SeccompRequest;
+import io.portafilter.security.SelinuxLevel;
 import io.portafilter.security.SelinuxOptions;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
 /** Seccomp, AppArmor and SELinux as pods and containers spell them, the old spellings included. */
 final class SecurityProfiles {
-
-    /** {@code sN[-sN][:cN(.cN)(,cN)...]}. */
-    private static final Pattern LEVEL =
-            Pattern.compile("s\\d{1,2}(-s\\d{1,2})?(:c\\d{1,4}(\\.c\\d{1,4})?(,c\\d{1,4}(\\.c\\d{1,4})?)*)?");
-
-    /** All 1024 categories fit; the pattern needs a stack as deep as the level is long. */
-    private static final int LONGEST_LEVEL = 8192;
 
     private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z][A-Za-z0-9_.-]*");
 
@@ -151,17 +145,20 @@ final class SecurityProfiles {
     /** The parts of a label that are given, each of the form that it has in one. */
     static SelinuxOptions selinux(String parent, SELinuxOption options) {
         String field = parent + ".selinux_options.";
-        if (!options.getLevel().isEmpty()
-                && (options.getLevel().length() > LONGEST_LEVEL
-                        || !LEVEL.matcher(options.getLevel()).matches())) {
-            throw invalid(
-                    field + "level", shown(options.getLevel()) + " is no level", "give one such as s0 or s0:c4,c5");
-        }
         return new SelinuxOptions(
                 identifier(field + "user", options.getUser()),
                 identifier(field + "role", options.getRole()),
                 identifier(field + "type", options.getType()),
-                Optional.of(options.getLevel()).filter(level -> !level.isEmpty()));
+                level(field + "level", options.getLevel()));
+    }
+
+    /** As the kernel will write it. */
+    private static Optional<String> level(String field, String level) {
+        if (level.isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.of(SelinuxLevel.canonical(level)
+                .orElseThrow(() -> invalid(field, shown(level) + " is no level", "give one such as s0 or s0:c4,c5")));
     }
 
     private static Optional<String> identifier(String field, String name) {

@@ -122,7 +122,7 @@ final class Streams {
         try {
             return ExecLaunch.start(
                     node.host(),
-                    lifecycle.plan(container),
+                    lifecycle.planToJoin(container),
                     ContainerEnd.cgroupPath(node, container),
                     record.launched().orElseThrow(),
                     new ExecRequest(

@@ -37,6 +37,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -522,6 +524,20 @@ class ContainerRequestsTest {
         }
     }
 
+    /** Else two spellings of the same categories were two levels, and a process did not have the one that it was given. */
+    @Test
+    void aSelinuxLevelIsTakenAsTheKernelWritesIt() {
+        assertThat(selinux(SELinuxOption.newBuilder().setLevel("s0:c5,c4")).level())
+                .contains("s0:c4,c5");
+        assertThat(podSpec(pod -> pod.getLinuxBuilder()
+                                .getSecurityContextBuilder()
+                                .getSelinuxOptionsBuilder()
+                                .setLevel("s0:c7,c4.c6"))
+                        .selinux()
+                        .level())
+                .contains("s0:c4.c7");
+    }
+
     @Test
     void aBadSelinuxLevelIsRefused() {
         refuses(
@@ -534,6 +550,33 @@ class ContainerRequestsTest {
         assertThat(spec(b ->
                         security(b).setSelinuxOptions(SELinuxOption.newBuilder().setLevel("s0:c4,c5"))))
                 .isNotNull();
+    }
+
+    /** A launch is a table of all that is asked for: its size is bounded before it is made (compare CVE-2021-43784). */
+    @Test
+    void noListIsLongerThanALaunchCanBe() {
+        refuses("mounts", b -> addMounts(b, 1025));
+        refuses("devices", b -> {
+            for (int i = 0; i <= 1024; i++) {
+                b.addDevicesBuilder().setHostPath("/dev/null").setContainerPath("/dev/n" + i);
+            }
+        });
+        List<String> paths =
+                IntStream.rangeClosed(0, 1024).mapToObj(i -> "/p" + i).toList();
+        refuses("masked_paths", b -> security(b).addAllMaskedPaths(paths));
+        refuses("readonly_paths", b -> security(b).addAllReadonlyPaths(paths));
+        refuses(
+                "supplemental_groups",
+                b -> security(b)
+                        .addAllSupplementalGroups(
+                                LongStream.rangeClosed(0, 65_536).boxed().toList()));
+        assertThat(spec(b -> addMounts(b, 1024)).mounts()).hasSizeGreaterThanOrEqualTo(1024);
+    }
+
+    private static void addMounts(ContainerConfig.Builder container, int count) {
+        for (int i = 0; i < count; i++) {
+            container.addMountsBuilder().setHostPath("/h").setContainerPath("/m" + i);
+        }
     }
 
     @Test

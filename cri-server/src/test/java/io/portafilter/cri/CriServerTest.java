@@ -108,6 +108,19 @@ class CriServerTest {
         }
     }
 
+    /** An administrator made them, or an older version: nobody else may enter them from now on (CVE-2021-41103). */
+    @Test
+    void directoriesThatAreOpenToOthersAreClosed() throws IOException {
+        server.awaitReady();
+        server.close();
+        for (Path path : List.of(config.root(), config.state())) {
+            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxr-xr-x"));
+        }
+        server = CriServer.start(config);
+        assertThat(mode(config.root())).isEqualTo("rwx------");
+        assertThat(mode(config.state())).isEqualTo("rwx------");
+    }
+
     @Test
     void anotherUserIsTurnedAwayEvenWhereTheModesLetItIn() throws IOException, InterruptedException {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/setpriv")), "setpriv of util-linux is missing");

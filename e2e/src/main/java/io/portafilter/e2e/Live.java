@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
@@ -23,7 +23,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
     private final String moreToml;
     private final Supplier<String> missing;
-    private final Map<String, String> pulled = new HashMap<>();
+    private final Map<String, String> pulled = new ConcurrentHashMap<>();
     private Optional<PortafilterServer> server = Optional.empty();
     private Optional<TestRegistry> registry = Optional.empty();
 
@@ -76,7 +76,7 @@ public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterE
                 .ifPresent(e -> System.err.println("--- server log of the failed test " + context.getDisplayName()
                         + "\n" + portafilter().logTail() + "\n---"));
         if (portafilter().isRunning()) {
-            cri().pods().forEach(pod -> cri().removePod(pod.getId()));
+            AtOnce.run(cri().pods().stream().<Runnable>map(pod -> () -> cri().removePod(pod.getId())));
         }
     }
 
@@ -104,14 +104,15 @@ public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterE
     /** The reference of an image that is in the registry and pulled. */
     public String image(TestImage image) {
         return pulled.computeIfAbsent(image.id(), id -> {
-            String reference = registry().push("image-" + id.substring(7, 19), "1", image);
+            // One repository: what images have in common is sent once.
+            String reference = registry().push("images", id.substring(7, 19), image);
             var _ = cri().pull(reference);
             return reference;
         });
     }
 
     public String busybox() {
-        return image(Busybox.IMAGE);
+        return image(TestImages.busybox());
     }
 
     /** The image of {@link TestImages#attacker}; skips the test without it. */
@@ -144,10 +145,6 @@ public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterE
     }
 
     // Made once per run, when first used.
-    private static final class Busybox {
-        static final TestImage IMAGE = TestImages.busybox();
-    }
-
     private static final class Attacker {
         static final Optional<TestImage> IMAGE = TestImages.attacker();
     }

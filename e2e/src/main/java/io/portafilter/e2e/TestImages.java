@@ -33,10 +33,19 @@ public final class TestImages {
 
     /** busybox with its applets as links, users {@code app} and {@code other}; runs {@code sh}. */
     public static TestImage busybox() {
-        return TestImage.of(PATH + ",\"Cmd\":[\"sh\"]", busyboxLayer());
+        return Busybox.IMAGE;
     }
 
     public static byte[] busyboxLayer() {
+        return Busybox.IMAGE.layers().getFirst().tar().toByteArray();
+    }
+
+    // Made once per run, when first used.
+    private static final class Busybox {
+        static final TestImage IMAGE = TestImage.of(PATH + ",\"Cmd\":[\"sh\"]", busyboxTar());
+    }
+
+    private static byte[] busyboxTar() {
         Path busybox = Tree.busybox().orElseThrow();
         TarWriter tar = new TarWriter().directory("bin").program("bin/busybox", read(busybox));
         applets(busybox).filter(name -> !name.equals("busybox")).forEach(name -> tar.symlink("bin/" + name, "busybox"));

@@ -101,6 +101,9 @@ public final class TestRegistry implements AutoCloseable {
     }
 
     private void putBlob(String name, TestImage.Blob blob) {
+        if (send(request("/v2/" + name + "/blobs/" + blob.digest()).HEAD()).statusCode() == 200) {
+            return;
+        }
         HttpResponse<String> begun =
                 send(request("/v2/" + name + "/blobs/uploads/").POST(HttpRequest.BodyPublishers.noBody()));
         expect(202, begun);

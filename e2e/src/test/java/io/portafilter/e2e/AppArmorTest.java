@@ -3,6 +3,7 @@ package io.portafilter.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.grpc.Status;
 import io.portafilter.cri.v1.ContainerState;
 import io.portafilter.cri.v1.NamespaceMode;
 import io.portafilter.cri.v1.SecurityProfile;
@@ -336,15 +337,22 @@ class AppArmorTest {
         Container container = running(localhost(DEAF));
         assertLabel(container, DEAF + " (enforce)");
         unload(DEAF);
-        assertThat(Refusal.of(() -> container.exec("/bin/true")).message())
-                .contains("exec " + DEAF + "\"")
-                .contains("ENOENT");
+        Refusal refusal = Refusal.of(() -> container.exec("/bin/true"));
+        assertThat(refusal.code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+        assertThat(refusal.message())
+                .contains("\"" + DEAF + "\" is not loaded on this node")
+                .contains("apparmor_parser --replace");
+        loadProfiles();
+        assertThat(labelOfExec(container)).isEqualTo(DEAF + " (enforce)");
     }
 
     @Test
     void theDefaultProfileIsLoadedAgainWhenSomebodyRemovedIt() throws IOException {
         unload(DEFAULT);
-        assertLabel(running(profile(ProfileType.RuntimeDefault)), DEFAULT + " (enforce)");
+        Container container = running(profile(ProfileType.RuntimeDefault));
+        assertLabel(container, DEFAULT + " (enforce)");
+        unload(DEFAULT);
+        assertThat(labelOfExec(container)).isEqualTo(DEFAULT + " (enforce)");
     }
 
     @Test

@@ -175,7 +175,7 @@ class ExhaustionTest {
 
     @TestFactory
     Stream<DynamicTest> whatAContainerDoesToItsOwnCgroupsKeepsNobodyFromEnteringOrEndingIt() {
-        return (VERSION_2 ? DEEDS_OF_VERSION_2 : DEEDS_OF_VERSION_1)
+        return AtOnce.cases((VERSION_2 ? DEEDS_OF_VERSION_2 : DEEDS_OF_VERSION_1)
                 .stream()
                         .map(deed -> DynamicTest.dynamicTest(deed.replace("\\", ""), () -> {
                             Container container = withRights();
@@ -193,7 +193,7 @@ class ExhaustionTest {
                             });
                             assertThat(Host.cgroupDirectories(live.portafilter().cgroupParent()))
                                     .noneMatch(path -> path.toString().contains(container.id()));
-                        }));
+                        })));
     }
 
     /** Nor does it reach what lies above or beside it, by any name. */

@@ -25,6 +25,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -431,6 +433,17 @@ class HostileRequestTest {
             }
         });
         wrong.put("an argument of 1 MiB", c -> c.command("/bin/echo", "x".repeat(1 << 20)));
+        wrong.put("1025 mounts", c -> {
+            for (int i = 0; i < 1025; i++) {
+                c.mount(live.portafilter().base(), "/m" + i);
+            }
+        });
+        wrong.put(
+                "100 000 masked paths",
+                c -> c.security(s -> IntStream.range(0, 100_000).forEach(i -> s.addMaskedPaths("/m" + i))));
+        wrong.put(
+                "70 000 groups",
+                c -> c.security(s -> LongStream.range(1, 70_000).forEach(s::addSupplementalGroups)));
         wrong.put("a NUL in an argument", c -> c.command("/bin/echo", "a\0b"));
         wrong.put("a NUL in a name of a variable", c -> c.env("A\0B", "x"));
         wrong.put("a NUL in the working directory", c -> c.workingDirectory("/tmp\0x"));
@@ -466,6 +479,24 @@ class HostileRequestTest {
                             assertThat(refusal.message()).hasSizeLessThan(2000);
                             live.awaitAsBefore(before);
                         })));
+    }
+
+    /** A launch of thousands of operations is a launch as any other. */
+    @Test
+    void manyMountsMasksAndGroupsAreAllThere() throws IOException {
+        Path file = Files.writeString(live.directory("many").resolve("file"), "mounted\n");
+        ContainerFixture fixture = live.pod().run().container(live.busybox()).idle();
+        for (int i = 0; i < 500; i++) {
+            fixture.readOnlyMount(file, "/many/" + i);
+        }
+        Container container = fixture.security(s -> {
+                    IntStream.range(0, 500).forEach(i -> s.addMaskedPaths("/absent/" + i));
+                    IntStream.range(0, 250).forEach(i -> s.addMaskedPaths("/many/" + i));
+                    LongStream.range(1, 1000).forEach(s::addSupplementalGroups);
+                })
+                .start();
+        assertThat(container.shell("cat /many/* | wc -l")).isEqualTo("250");
+        assertThat(container.shell("id -G | wc -w")).isEqualTo("1000");
     }
 
     // Files that a request names and the server reads itself.

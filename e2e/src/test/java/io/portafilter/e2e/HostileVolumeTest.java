@@ -99,7 +99,7 @@ class HostileVolumeTest {
     @TestFactory
     Stream<DynamicTest> whatLxcfsOffersMayBeMountedAndTheRestOfProcStays() throws IOException {
         Path file = Files.writeString(live.directory("lxcfs").resolve("file"), "of lxcfs\n");
-        return Stream.of("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "uptime")
+        return AtOnce.cases(Stream.of("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "uptime")
                 .map(name -> DynamicTest.dynamicTest(name, () -> {
                     Container container = live.pod()
                             .run()
@@ -110,7 +110,7 @@ class HostileVolumeTest {
                     assertThat(container.shell("cat /proc/" + name)).isEqualTo("of lxcfs");
                     assertThat(container.shell("stat -f -c %T /proc/self /proc/self/attr /proc/sys"))
                             .isEqualTo("proc\nproc\nproc");
-                }));
+                })));
     }
 
     // Targets that lie in a volume, behind links of it, swapped while containers start (CVE-2021-30465).
@@ -130,7 +130,7 @@ class HostileVolumeTest {
     @TestFactory
     Stream<DynamicTest> aTargetBehindALinkOfAVolumeIsInTheContainerOrRefused() {
         HostTarget target = HostTarget.of(live);
-        return linksOutOf(target.directory()).entrySet().stream()
+        return AtOnce.cases(linksOutOf(target.directory()).entrySet().stream()
                 .map(link -> DynamicTest.dynamicTest(link.getKey(), () -> {
                     Path shared = live.directory("shared");
                     Files.createSymbolicLink(shared.resolve("link"), Path.of(link.getValue()));
@@ -148,7 +148,7 @@ class HostileVolumeTest {
                                 hasItsOwnFileSystems(container);
                             });
                     target.isUntouched();
-                }));
+                })));
     }
 
     @TestFactory
@@ -290,7 +290,7 @@ class HostileVolumeTest {
                         "socket(S, 1, 1, 0) or die; bind(S, pack('Sa*', 1, \"$ARGV[0]\\0\")) or die",
                         sources.resolve("socket").toString())
                 .orFail();
-        return Stream.of("fifo", "device", "socket")
+        return AtOnce.cases(Stream.of("fifo", "device", "socket")
                 .flatMap(kind -> Stream.of(false, true)
                         .map(userns -> DynamicTest.dynamicTest(
                                 kind + (userns ? " in a user namespace" : ""),
@@ -314,7 +314,7 @@ class HostileVolumeTest {
                                                             .isNotZero();
                                                 }
                                             });
-                                }))));
+                                })))));
     }
 
     // Volumes over what the runtime needs for its masks.
@@ -331,7 +331,7 @@ class HostileVolumeTest {
         List<String> directories =
                 List.of("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/firmware", "/sys/fs");
         List<String> files = List.of("/dev/null", "/dev/zero", "/dev/console", "/dev/ptmx", "/dev/tty", "/dev/stdin");
-        return Stream.concat(
+        return AtOnce.cases(Stream.concat(
                         directories.stream().map(place -> Map.entry(place, tree)),
                         files.stream().map(place -> Map.entry(place, file)))
                 .map(each -> DynamicTest.dynamicTest(
@@ -352,7 +352,7 @@ class HostileVolumeTest {
                                     assertThat(container.shell("stat -f -c %T /proc"))
                                             .isEqualTo("proc");
                                     assertThat(file).hasContent("the attacker's");
-                                })));
+                                }))));
     }
 
     @Test

@@ -124,7 +124,7 @@ class IdentityCasesTest {
     @TestFactory
     Stream<DynamicTest> theRequestDecidesWhoRuns() {
         Pod pod = live.pod().run();
-        return Stream.of(
+        return AtOnce.cases(Stream.of(
                         new Case("nothing", c -> {}, 0, 0, 0, 2000, 7000),
                         new Case("user 0", c -> c.runAsUser(0), 0, 0, 0, 2000, 7000),
                         new Case("a user of the image", c -> c.runAsUser(1000), 1000, 1000, 1000, 2000, 2001),
@@ -157,7 +157,7 @@ class IdentityCasesTest {
                         new Case(
                                 "digits of a known number", c -> c.runAsUsername("1000"), 1000, 1000, 1000, 2000, 2001))
                 .map(one -> named(
-                        one.name(), () -> is(asked(idle(pod, ""), one.asked()), one.uid(), one.gid(), one.groups())));
+                        one.name(), () -> is(asked(idle(pod, ""), one.asked()), one.uid(), one.gid(), one.groups()))));
     }
 
     private static ContainerFixture asked(ContainerFixture fixture, Consumer<ContainerFixture> more) {
@@ -209,7 +209,7 @@ class IdentityCasesTest {
     @TestFactory
     Stream<DynamicTest> theImageDecidesWhereTheRequestSaysNothing() {
         Pod pod = live.pod().run();
-        return Stream.of(
+        return AtOnce.cases(Stream.of(
                         new Shape("root", 0, 0, 0, 2000, 7000),
                         new Shape("0", 0, 0, 0, 2000, 7000),
                         new Shape("app", 1000, 1000, 1000, 2000, 2001),
@@ -226,7 +226,7 @@ class IdentityCasesTest {
                         new Shape("1234:2468", 1234, 2468, 2468),
                         new Shape("2147483647:2147483647", MAX, MAX, MAX))
                 .map(one -> named(
-                        "User " + one.user(), () -> is(idle(pod, one.user()), one.uid(), one.gid(), one.groups())));
+                        "User " + one.user(), () -> is(idle(pod, one.user()), one.uid(), one.gid(), one.groups()))));
     }
 
     @TestFactory
@@ -260,7 +260,7 @@ class IdentityCasesTest {
     @TestFactory
     Stream<DynamicTest> groupsAreThoseAskedForAndByThePolicyThoseOfTheImage() {
         Pod pod = live.pod().run();
-        return Stream.of(
+        return AtOnce.cases(Stream.of(
                         new Case(
                                 "sorted, each once",
                                 c -> c.runAsUser(1000)
@@ -317,7 +317,7 @@ class IdentityCasesTest {
                                 5,
                                 5))
                 .map(one -> named(
-                        one.name(), () -> is(asked(idle(pod, ""), one.asked()), one.uid(), one.gid(), one.groups())));
+                        one.name(), () -> is(asked(idle(pod, ""), one.asked()), one.uid(), one.gid(), one.groups()))));
     }
 
     private static ContainerFixture strict(ContainerFixture fixture) {

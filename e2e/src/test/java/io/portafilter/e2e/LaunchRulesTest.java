@@ -22,8 +22,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -269,6 +271,7 @@ class LaunchRulesTest {
                 "\"SCMP_ACT_ERRNO\",\"errnoRet\":1",
                 "\"SCMP_ACT_KILL_PROCESS\"",
                 "\"SCMP_ACT_TRACE\"");
+        List<Runnable> launches = new ArrayList<>();
         int n = 0;
         for (String call : calls) {
             for (String action : actions) {
@@ -279,13 +282,14 @@ class LaunchRulesTest {
                                 + "\"syscalls\":[{\"names\":[\"" + call + "\"],\"action\":" + action + "}]}");
                 for (boolean noNewPrivs : List.of(false, true)) {
                     Pod in = n % 2 == 0 ? pod : shared;
-                    assertTimeoutPreemptively(
+                    launches.add(() -> assertTimeoutPreemptively(
                             PATIENCE,
                             () -> launchEnds(in, profile, noNewPrivs),
-                            call + " " + action + ", no_new_privs " + noNewPrivs);
+                            call + " " + action + ", no_new_privs " + noNewPrivs));
                 }
             }
         }
+        AtOnce.run(launches.stream());
         assertThat(bystander.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
         shared.remove();
         pod.remove();
@@ -398,41 +402,54 @@ class LaunchRulesTest {
 
     @Test
     void rule6AProgramThatExitsAsALaunchDoesIsAProgramThatExited() throws IOException {
+        Map<Integer, Container> containers = new TreeMap<>();
+        Path signal = live.directory("signal");
         for (int code : List.of(124, 125, 126, 127, 128, 255)) {
-            Path signal = live.directory("signal");
-            Container container = live.pod()
-                    .run()
-                    .container(live.busybox())
-                    .shell("until [ -e /signal/go ]; do sleep 0.02; done; exit " + code)
-                    .mount(signal, "/signal")
-                    .start();
-            if (code < 126) {
-                long pid = container.process().pid();
-                live.portafilter().kill();
-                Files.createFile(signal.resolve("go"));
-                Await.until("the program ends", PATIENCE, () -> !Proc.isAlive(pid));
-                var _ = live.portafilter().start();
-            } else {
-                Files.createFile(signal.resolve("go"));
-            }
+            containers.put(
+                    code,
+                    live.pod()
+                            .run()
+                            .container(live.busybox())
+                            .shell("until [ -e /signal/" + code + " ]; do sleep 0.02; done; exit " + code)
+                            .mount(signal, "/signal")
+                            .start());
+        }
+        // The first two end while there is no server: nobody but the record of their monitor tells how.
+        List<Long> pids = Stream.of(124, 125)
+                .map(code -> Optional.ofNullable(containers.get(code))
+                        .orElseThrow()
+                        .process()
+                        .pid())
+                .toList();
+        live.portafilter().kill();
+        Files.createFile(signal.resolve("124"));
+        Files.createFile(signal.resolve("125"));
+        Await.until("the programs end", PATIENCE, () -> pids.stream().noneMatch(Proc::isAlive));
+        var _ = live.portafilter().start();
+        for (int code : List.of(126, 127, 128, 255)) {
+            Files.createFile(signal.resolve(Integer.toString(code)));
+        }
+        containers.forEach((code, container) -> {
             var status = container.awaitExit();
             assertThat(status.getExitCode()).isEqualTo(code);
             assertThat(status.getReason()).isEqualTo("Error");
-        }
+        });
     }
 
     @Test
     void rule6AServerKilledBeforeAStartReportsNoStart() {
-        for (NamespaceMode mode : List.of(NamespaceMode.CONTAINER, NamespaceMode.POD)) {
-            Container container = live.pod()
-                    .pid(mode)
-                    .run()
-                    .container(live.busybox())
-                    .shell("echo ran")
-                    .create();
-            live.portafilter().kill();
-            // The prepared process ends by itself: it must not have run the program.
-            var _ = live.portafilter().start();
+        List<Container> created = Stream.of(NamespaceMode.CONTAINER, NamespaceMode.POD)
+                .map(mode -> live.pod()
+                        .pid(mode)
+                        .run()
+                        .container(live.busybox())
+                        .shell("echo ran")
+                        .create())
+                .toList();
+        live.portafilter().kill();
+        // The prepared processes end by themselves: they must not have run the program.
+        var _ = live.portafilter().start();
+        for (Container container : created) {
             assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_CREATED);
             assertThat(container.logged("stdout")).isEmpty();
         }
@@ -448,7 +465,7 @@ class LaunchRulesTest {
                         + marker + " ] && echo ESCAPED; done; cat release_agent ../release_agent 2>/dev/null; true";
         for (NamespaceMode mode : List.of(NamespaceMode.CONTAINER, NamespaceMode.POD)) {
             Pod pod = live.pod().pid(mode).run();
-            for (int fd = 3; fd < 64; fd++) {
+            AtOnce.run(IntStream.range(3, 64).<Runnable>mapToObj(fd -> () -> {
                 try {
                     Container container = pod.container(live.busybox())
                             .shell(find)
@@ -459,7 +476,7 @@ class LaunchRulesTest {
                 } catch (StatusRuntimeException refused) {
                     assertThat(refused.getStatus().getDescription()).contains("/proc/self/fd/" + fd);
                 }
-            }
+            }));
         }
     }
 
@@ -576,22 +593,21 @@ class LaunchRulesTest {
     @Test
     void rule8AnImageWhoseProcOrSysOrDevIsALinkDoesNotStart() throws IOException {
         Path host = live.directory("host");
-        for (String name : List.of("proc", "sys", "dev")) {
-            for (String target : List.of("tmp", host.toString(), "/")) {
-                TestImage image = TestImage.of(
-                        "\"Cmd\":[\"/bin/sh\",\"-c\",\"echo started\"]",
-                        TestImages.busyboxLayer(),
-                        new TarWriter().whiteout(name).finish(),
-                        new TarWriter().symlink(name, target).finish());
-                String reference = live.image(image);
-                Pod pod = live.pod().run();
-                Refusal refusal =
-                        Refusal.of(() -> pod.container(reference).create().start());
-                assertThat(refusal.message().toLowerCase(Locale.ROOT))
-                        .as("%s -> %s", name, target)
-                        .contains("/" + name);
-            }
-        }
+        AtOnce.run(Stream.of("proc", "sys", "dev")
+                .flatMap(name -> Stream.of("tmp", host.toString(), "/").<Runnable>map(target -> () -> {
+                    TestImage image = TestImage.of(
+                            "\"Cmd\":[\"/bin/sh\",\"-c\",\"echo started\"]",
+                            TestImages.busyboxLayer(),
+                            new TarWriter().whiteout(name).finish(),
+                            new TarWriter().symlink(name, target).finish());
+                    String reference = live.image(image);
+                    Pod pod = live.pod().run();
+                    Refusal refusal =
+                            Refusal.of(() -> pod.container(reference).create().start());
+                    assertThat(refusal.message().toLowerCase(Locale.ROOT))
+                            .as("%s -> %s", name, target)
+                            .contains("/" + name);
+                })));
         assertThat(host).isEmptyDirectory();
     }
 
@@ -625,7 +641,7 @@ class LaunchRulesTest {
                 new TarWriter().directory("etc/passwd"),
                 new TarWriter().symlink("etc/passwd", "/../../../../../../etc/shadow"));
         Pod pod = live.pod().run();
-        for (TarWriter trap : traps) {
+        AtOnce.run(traps.stream().<Runnable>map(trap -> () -> {
             String image = live.image(TestImages.busyboxWith(trap));
             assertTimeoutPreemptively(PATIENCE, () -> {
                 Refusal refusal = Refusal.of(
@@ -642,7 +658,7 @@ class LaunchRulesTest {
                     assertThat(refused.getStatus().getDescription()).contains("/etc/");
                 }
             });
-        }
+        }));
     }
 
     @Test
@@ -673,15 +689,14 @@ class LaunchRulesTest {
                 .command("/usr/bin/perl", "/attack/stopper.pl")
                 .start();
         Await.until("the stopper is ready", PATIENCE, () -> Files.exists(orders.resolve("ready")));
-        for (int i = 0; i < 3; i++) {
-            assertTimeoutPreemptively(PATIENCE, () -> {
-                try {
-                    var _ = stopper.exec(Duration.ofSeconds(1), "/bin/sleep", "0.1");
-                } catch (StatusRuntimeException e) {
-                    assertThat(e.getStatus().getCode()).isEqualTo(io.grpc.Status.Code.DEADLINE_EXCEEDED);
-                }
-            });
-        }
+        AtOnce.run(Stream.<Runnable>generate(() -> () -> assertTimeoutPreemptively(PATIENCE, () -> {
+                    try {
+                        var _ = stopper.exec(Duration.ofSeconds(1), "/bin/sleep", "0.1");
+                    } catch (StatusRuntimeException e) {
+                        assertThat(e.getStatus().getCode()).isEqualTo(io.grpc.Status.Code.DEADLINE_EXCEEDED);
+                    }
+                }))
+                .limit(3));
         assertTimeoutPreemptively(PATIENCE, () -> stopper.stop(Duration.ofSeconds(1)));
         assertThat(stopper.status().getExitCode()).isEqualTo(137);
         assertTimeoutPreemptively(PATIENCE, pod::remove);
@@ -697,15 +712,14 @@ class LaunchRulesTest {
                 .add("SYS_PTRACE")
                 .start();
         Await.until("the peer watches", PATIENCE, () -> Files.exists(orders.resolve("ready")));
-        for (int i = 0; i < 3; i++) {
-            assertTimeoutPreemptively(PATIENCE, () -> {
-                try {
-                    var _ = victim.exec(Duration.ofSeconds(1), "/bin/sleep", "0.1");
-                } catch (StatusRuntimeException e) {
-                    assertThat(e.getStatus().getDescription()).isNotEmpty();
-                }
-            });
-        }
+        AtOnce.run(Stream.<Runnable>generate(() -> () -> assertTimeoutPreemptively(PATIENCE, () -> {
+                    try {
+                        var _ = victim.exec(Duration.ofSeconds(1), "/bin/sleep", "0.1");
+                    } catch (StatusRuntimeException e) {
+                        assertThat(e.getStatus().getDescription()).isNotEmpty();
+                    }
+                }))
+                .limit(3));
         assertTimeoutPreemptively(PATIENCE, () -> peer.stop(Duration.ZERO));
         assertTimeoutPreemptively(PATIENCE, pod::remove);
     }

@@ -170,6 +170,37 @@ class SystemdDriverTest {
                 .isEqualTo((64 << 20) + "\n0::/");
     }
 
+    /** Other runtimes let annotations set properties of the unit, and annotations are written by whoever makes a pod. */
+    @Test
+    void annotationsSetNoPropertiesOfTheScope() {
+        Map<String, String> properties = Map.of(
+                "MemoryMax", "uint64 1234567",
+                "TasksMax", "uint64 3",
+                "CPUWeight", "uint64 10000",
+                "Description", "'of an annotation'",
+                "DevicePolicy", "'auto'",
+                "CollectMode", "'inactive'",
+                "RuntimeMaxUSec", "uint64 1000000",
+                "OOMPolicy", "'continue'");
+        String[] names = properties.keySet().stream().sorted().toArray(String[]::new);
+        Pod pod = pod("annotated")
+                .configure(config -> properties.forEach(
+                        (name, value) -> config.putAnnotations("org.systemd.property." + name, value)))
+                .run();
+        Container annotated = limited(pod)
+                .configure(config -> properties.forEach(
+                        (name, value) -> config.putAnnotations("org.systemd.property." + name, value)))
+                .start();
+        Container plain = limited(pod("plain").run()).start();
+        Map<String, String> seen = shown(scope(annotated.id()), names);
+        assertThat(seen).hasSize(names.length).doesNotContainValue("of an annotation");
+        seen.remove("Description");
+        Map<String, String> expected = shown(scope(plain.id()), names);
+        expected.remove("Description");
+        assertThat(seen).isEqualTo(expected);
+        assertThat(files(cgroup(annotated.process()))).isEqualTo(files(cgroup(plain.process())));
+    }
+
     @Test
     void limitsAndDeviceRulesOutliveAReloadAndTheStartOfAnotherContainer() {
         Pod pod = pod("2").run();

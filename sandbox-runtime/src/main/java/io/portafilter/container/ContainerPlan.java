@@ -71,6 +71,10 @@ public record ContainerPlan(
 
     private static final long SOFT_OPEN_FILES = 1024;
     private static final long HARD_OPEN_FILES = 1048576;
+
+    /** Namespaces, cgroups, pipes and the like, with some room. */
+    private static final int FILES_OF_ANY_LAUNCH = 64;
+
     private static final int NAME_BYTES = 15;
 
     /** Each costs two operations of a program; a search path of more directories is an attack on who makes it. */
@@ -118,6 +122,7 @@ public record ContainerPlan(
         boolean cgroupNamespace = facts.bornInCgroup() && !security.privileged();
         List<MountRequest> volumes = DeclaredVolumes.ordered(asked.mounts());
         MountList list = mounts(asked, security, volumes, facts);
+        requireDescriptors(filesOpened(list.mounts(), list.prepared(), security), facts);
         return new ContainerPlan(
                 monitorName(asked.name()),
                 candidates(asked.arguments().getFirst(), environment),
@@ -146,6 +151,39 @@ public record ContainerPlan(
     static List<ProcessLimit> limits(LaunchFacts facts) {
         long hard = Math.min(HARD_OPEN_FILES, facts.highestOpenFiles());
         return List.of(new ProcessLimit(RLIMIT_NOFILE, Math.min(SOFT_OPEN_FILES, hard), hard));
+    }
+
+    /**
+     * How many files a launch has open before it closes them all: for each mount the target, and what the server has
+     * prepared; two for each masked path, four for each that is read-only.
+     */
+    private static int filesOpened(List<MountPlan> mounts, List<MountRequest> prepared, SecurityPlan security) {
+        return FILES_OF_ANY_LAUNCH
+                + 2 * mounts.size()
+                + prepared.size()
+                + 2 * security.maskedPaths().size()
+                + 4 * security.readOnlyPaths().size();
+    }
+
+    /** The launch itself is bounded by what the server may open, its program by the limits of the plan. */
+    private static void requireDescriptors(int opened, LaunchFacts facts) {
+        long most = Math.min(HARD_OPEN_FILES, facts.highestOpenFiles());
+        if (opened > most) {
+            throw new SecurityRefusal(
+                    "mounts, masked_paths and readonly_paths",
+                    "together they open " + opened + " files during the launch, and the server's limit is " + most,
+                    "ask for fewer, or raise LimitNOFILE of the server");
+        }
+    }
+
+    /** The limits while mounts are made: the program's own, unless these are too low for the launch. */
+    List<ProcessLimit> limitsOfLaunch() {
+        int opened = filesOpened(mounts, prepared, security);
+        return limits.stream()
+                .map(limit -> limit.resource() == RLIMIT_NOFILE && limit.soft() < opened
+                        ? new ProcessLimit(RLIMIT_NOFILE, limit.hard(), limit.hard())
+                        : limit)
+                .toList();
     }
 
     static String monitorName(String name) {

@@ -123,7 +123,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.assembler().place(joining);
             writer.dieWithParent();
             writer.label(plan.security().labels());
-            writer.dropInheritance(plan.oomScoreAdj(), plan.limits());
+            writer.dropInheritance(plan.oomScoreAdj(), plan.limitsOfLaunch());
             writer.joinCgroups();
             cloneFromTarget();
             cloneFromPause();
@@ -293,6 +293,10 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.call(SystemCall.PIVOT_ROOT, text("."), text("."));
             writer.call(SystemCall.UMOUNT2, text("."), number(MNT_DETACH));
             writer.call(SystemCall.CHDIR, text("/"));
+            if (!plan.limitsOfLaunch().equals(plan.limits())) {
+                writer.assembler().step("set the program's limits");
+                writer.limit(plan.limits());
+            }
         }
 
         private void standardStreams() {

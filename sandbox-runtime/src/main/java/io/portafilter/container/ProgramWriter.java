@@ -387,6 +387,10 @@ final class ProgramWriter {
         call(SystemCall.KEYCTL, number(KEYCTL_JOIN_SESSION_KEYRING), ZERO);
         assembler.step("set umask and limits");
         call(SystemCall.UMASK, number(0022));
+        limit(limits);
+    }
+
+    void limit(List<ProcessLimit> limits) {
         for (ProcessLimit limit : limits) {
             call(
                     SystemCall.PRLIMIT64,

@@ -106,7 +106,7 @@ public final class ElfImage {
                     }
                 }
             }
-            int table = take(list.size() * OPERATION_SIZE, 16);
+            int table = take(Math.multiplyExact(list.size(), OPERATION_SIZE), 16);
             // A result that is an argument lands in the argument itself; its address, where asked for, is that one.
             for (int i = 0; i < list.size(); i++) {
                 List<Operand> arguments = list.get(i).arguments();
@@ -208,9 +208,10 @@ public final class ElfImage {
             return address;
         }
 
+        /** Throws ArithmeticException rather than wrap: an address never means another place (compare CVE-2021-43784). */
         private int take(int size, int alignment) {
-            int start = (end + alignment - 1) / alignment * alignment;
-            end = start + size;
+            int start = Math.addExact(end, alignment - 1) / alignment * alignment;
+            end = Math.addExact(start, size);
             return start;
         }
 

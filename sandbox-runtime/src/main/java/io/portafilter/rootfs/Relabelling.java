@@ -20,8 +20,9 @@ import java.util.Set;
  * Gives a file, or a directory with all that is in it, an SELinux label. Each step is one name below an open directory: a
  * link gets the label itself and is not followed, and what is mounted in the tree is left as it is.
  */
-final class Relabelling {
-    static final String ATTRIBUTE = "security.selinux";
+public final class Relabelling {
+    /** Where a label is kept. */
+    public static final String ATTRIBUTE = "security.selinux";
 
     /** Each level costs a descriptor and a frame; nobody has so many but to harm. */
     static final int MOST_LEVELS = 512;
@@ -64,10 +65,10 @@ final class Relabelling {
     /**
      * Labels what is open. A file system without labels is left alone.
      *
-     * @param opened by {@code O_PATH}, its path resolved; stays the caller's
+     * @param opened its path resolved, {@code O_PATH} is enough; stays the caller's
      * @throws MountRefusal for a directory of the host that must keep its labels, and for a tree of too many levels
      */
-    static void of(Fd opened, String label) {
+    public static void of(Fd opened, String label) {
         String source = Kernel.readlinkat(Fd.CWD, opened.path());
         if (NEVER.contains(source)) {
             throw new MountRefusal(
