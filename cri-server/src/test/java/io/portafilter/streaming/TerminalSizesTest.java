@@ -60,7 +60,7 @@ class TerminalSizesTest {
         send("th\":132,\"Hei");
         send("ght\":43}");
         assertThat(sizes).containsExactly("80x24", "132x43");
-        assertThat(stream.taken).isEqualTo(51);
+        assertThat(stream.taken).isEqualTo(50);
     }
 
     @Test

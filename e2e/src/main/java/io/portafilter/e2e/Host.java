@@ -26,7 +26,8 @@ import java.util.stream.Stream;
  * @param processes all but the server itself, by name
  * @param mounts lines of the host's mount table, without their numbers and without those of other tests
  * @param cgroups directories below the server's cgroup parent
- * @param networkNamespaces namespaces other than the host's that a process of the server is in or that the server holds
+ * @param networkNamespaces namespaces other than the host's that a process of the server is in; those that the server
+ *     keeps ready are among its descriptors, and names of others among the mounts
  * @param descriptors what the server's descriptors point at, with a count for each kind
  * @param threads of the server
  * @param files below the server's root and state directories
@@ -57,7 +58,6 @@ public record Host(
             link(PROC.resolve(process.pid() + "/ns/net")).ifPresent(namespaces::add);
         }
         List<String> descriptors = descriptorsOf(server.pid());
-        descriptors.stream().filter(d -> d.startsWith("net:[")).forEach(namespaces::add);
         namespaces.remove(host);
         return new Host(
                 processes.stream().map(Left::name).collect(Collectors.toCollection(TreeSet::new)),

@@ -65,6 +65,7 @@ record ExpectedDifference(String name, Pattern asked, Pattern key, Pattern value
                     "mount /(dev/shm|volume-tmpfs|volume-tmpfs-read-only)",
                     "(r[ow]),nosuid,nodev,noexec,relatime tmpfs (.*)",
                     "\\1,relatime (?:shared )?tmpfs \\2"),
+            of("terminals", ANY, "mount /dev/pts", "(.*),max=\\d+ /", "\\1 /"),
             of("propagation", PASSES_ON, "mount /.*", "(\\S+) (.*)", "\\1 shared \\2"),
             of(
                     "propagation",

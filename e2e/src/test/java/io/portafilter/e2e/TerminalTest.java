@@ -215,6 +215,7 @@ class TerminalTest {
     @Test
     void aContainerCannotPutAnotherTerminalInTheWayOfACommand() throws Exception {
         Container container = live.pod()
+                .privileged()
                 .run()
                 .container(live.busybox())
                 .privileged()
