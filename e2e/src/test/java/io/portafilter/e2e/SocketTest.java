@@ -14,6 +14,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -38,6 +39,9 @@ class SocketTest {
             my $n = sysread($s, my $answer, 9);
             print $n ? "answered" : "closed";
             """;
+
+    /** 127.0.0.1 of a socket of both families, as /proc/net/tcp6 writes it. */
+    private static final String MAPPED_LOOPBACK = "0000000000000000FFFF00000100007F:";
 
     @RegisterExtension
     static final Live live = Live.server();
@@ -117,7 +121,7 @@ class SocketTest {
 
     /** A pod on the host's network reaches what listens there: nothing of the server's. */
     @Test
-    void aPodOnTheHostsNetworkFindsNoPortOfTheServer() throws IOException {
+    void aPodOnTheHostsNetworkGetsNothingFromThePortsOfTheServer() throws IOException {
         Container container =
                 live.pod().hostNetwork().run().container(live.busybox()).idle().start();
         String pid = Long.toString(live.portafilter().pid());
@@ -135,9 +139,20 @@ class SocketTest {
                 .filter(fields -> inodes.contains("socket:[" + fields[9] + "]"))
                 .map(fields -> fields[1])
                 .toList();
+        // exec, attach and port-forward: on loopback, and for nobody without a token
         assertThat(listening)
                 .as("addresses of ports that the server listens on")
-                .isEmpty();
+                .hasSize(1)
+                .allMatch(address -> address.startsWith("0100007F:") || address.startsWith(MAPPED_LOOPBACK));
+        int port = HexFormat.fromHexDigits(
+                listening.getFirst().substring(listening.getFirst().indexOf(':') + 1));
+        for (String path : List.of("/", "/exec/", "/exec/guessed", "/attach/guessed", "/portforward/guessed")) {
+            assertThat(container
+                            .exec("/bin/wget", "-q", "-O-", "http://127.0.0.1:" + port + path)
+                            .stderr())
+                    .as(path)
+                    .contains(" 404 ");
+        }
         assertThat(container
                         .exec("/bin/ls", live.portafilter().state().toString())
                         .exitCode())

@@ -9,6 +9,7 @@ import io.portafilter.cgroup.CgroupRefusal;
 import io.portafilter.cgroup.CgroupView;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.launch.ProgressFile;
+import io.portafilter.linux.Device;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.FileStatus;
@@ -266,7 +267,7 @@ public final class ContainerLaunch implements AutoCloseable {
         launch.status().noteExecutions();
         int pid = awaitReady(launch, groundwork.made().cgroup(), asked);
         LaunchedContainer prepared;
-        PreparedMounts.Terminals terminals;
+        Device terminals;
         try (ProcDirectory process = launch.open(pid);
                 ReceivedMessage sent = launch.receive()) {
             prepared = new LaunchedContainer(
@@ -293,7 +294,7 @@ public final class ContainerLaunch implements AutoCloseable {
     }
 
     /** Looks at what the prepared process has made: its devpts, and the master of the program's terminal if it has one. */
-    private static PreparedMounts.Terminals terminals(List<Fd> sent, StandardStreams streams) {
+    private static Device terminals(List<Fd> sent, StandardStreams streams) {
         if (sent.size() != (streams.terminal() ? 2 : 1)) {
             throw LaunchException.because("the prepared process hands over " + sent.size() + " descriptors");
         }
@@ -302,8 +303,7 @@ public final class ContainerLaunch implements AutoCloseable {
         if (streams.terminal()) {
             PseudoTerminal.requireMaster(sent.getLast(), terminals);
         }
-        FileStatus status = Kernel.fstat(terminals);
-        return new PreparedMounts.Terminals(status.mountId(), status.device());
+        return Kernel.fstat(terminals).device();
     }
 
     /** Returns the pid of the process that waits at its gate; tells an end for want of memory from others. */
@@ -520,7 +520,7 @@ public final class ContainerLaunch implements AutoCloseable {
                 ours.device(),
                 volumes,
                 cgroups,
-                PreparedMounts.Terminals.NONE,
+                PreparedMounts.NO_TERMINALS,
                 PauseMounts.of(pod.pause()));
     }
 

@@ -125,7 +125,7 @@ final class MountCheck {
                 made(target, plan.terminals().type(), plan.terminals().attributes())
                         .ifPresent(found -> {
                             notTheHosts(target, plan.terminals().type(), found);
-                            same("mount on " + target, prepared.terminals().mount(), (long) found.id());
+                            same("device of " + target, prepared.terminals(), found.device());
                         });
             case MountPlan.Console(String target) -> console(target);
             case MountPlan.OfPause(String target, String path) -> {
@@ -197,7 +197,7 @@ final class MountCheck {
         MountInfo found = top.get(target);
         if (found == null
                 || !found.type().equals(plan.terminals().type())
-                || !found.device().equals(prepared.terminals().device())
+                || !found.device().equals(prepared.terminals())
                 || !found.root().equals("/0")) {
             differ(target, "the container's terminal", describe(found));
             return;

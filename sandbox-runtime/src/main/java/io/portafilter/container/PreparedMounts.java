@@ -12,7 +12,7 @@ import java.util.List;
  * @param nullDevice the file system of the node that masks are made of; not attached where a volume lies on /dev
  * @param volumes in the plan's order
  * @param cgroups the tree of the v1 cgroups, then each of them in the order of joining; empty where v2 is used
- * @param terminals the container's devpts; the launching process makes it
+ * @param terminals the file system of the container's devpts, which the launching process makes
  * @param pause the file systems of the pod's first process
  */
 record PreparedMounts(
@@ -21,21 +21,13 @@ record PreparedMounts(
         Device nullDevice,
         List<Long> volumes,
         List<Long> cgroups,
-        Terminals terminals,
+        Device terminals,
         PauseMounts pause) {
 
-    /**
-     * A devpts.
-     *
-     * @param mount its mount's number
-     * @param device its file system's
-     */
-    record Terminals(long mount, Device device) {
-        /** Not made yet: no mount has this number. */
-        static final Terminals NONE = new Terminals(-1, new Device(0, 0));
-    }
+    /** The file system of a devpts that is not made yet: none has this number. */
+    static final Device NO_TERMINALS = new Device(0, 0);
 
-    PreparedMounts with(Terminals made) {
+    PreparedMounts with(Device made) {
         return new PreparedMounts(root, devices, nullDevice, volumes, cgroups, made, pause);
     }
 
