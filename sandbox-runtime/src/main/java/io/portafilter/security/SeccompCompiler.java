@@ -228,7 +228,7 @@ public final class SeccompCompiler {
                 .put(filter)
                 .array();
         return new SeccompCompilation(
-                new SeccompProgram(BpfSearchTree.shortened(whole), profile.flags(), profile.name()),
+                new SeccompProgram(BpfSearchTree.shortened(whole, profile.name()), profile.flags(), profile.name()),
                 List.copyOf(unknown),
                 modes.size() > 1);
     }

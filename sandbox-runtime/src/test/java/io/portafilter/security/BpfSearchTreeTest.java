@@ -39,6 +39,17 @@ class BpfSearchTreeTest {
             -1,
             BpfEvaluator.AUDIT_ARCH_I386 + 1);
 
+    /** Where signs change, and the bit of x32. */
+    private static final List<Integer> EDGES =
+            List.of(0, 1, 0x3fff_ffff, 0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff);
+
+    private static final List<Integer> ANSWERS = List.of(RET_ALLOW, RET_ERRNO, SeccompAction.SECCOMP_RET_TRACE);
+
+    /** About half of what branches at random is understood. */
+    private static final int MIN_WRITTEN = 400;
+
+    private static final int MIN_SHORTENED = 400;
+
     private static Libseccomp library() {
         assumeTrue(Libseccomp.installed().isPresent(), "libseccomp.so.2 is not installed");
         return Libseccomp.installed().orElseThrow();
@@ -47,6 +58,8 @@ class BpfSearchTreeTest {
     @Test
     void whateverLibseccompMakesOfRandomRulesIsAnsweredAlike() {
         Libseccomp library = library();
+        int[] compiled = {0};
+        int[] written = {0};
         RandomTries.each(tried -> {
             // Compiling takes milliseconds: one try in ten, and all sizes among them.
             if (tried.random().nextInt(10) == 0) {
@@ -55,9 +68,25 @@ class BpfSearchTreeTest {
                         tried.oneOf(List.of(RET_ERRNO | 38, RET_ALLOW)),
                         tried.oneOf(List.of(MODES, MODES.subList(0, 1))),
                         rules);
-                assertAnswersAlike(filter, BpfSearchTree.shortened(filter), tried);
+                compiled[0]++;
+                BpfSearchTree.written(filter).ifPresent(other -> {
+                    written[0]++;
+                    assertAnswersAlike(filter, other, tried);
+                });
+                assertAnswersAlike(filter, kept(filter), tried);
             }
         });
+        // All that the library makes is understood.
+        assertThat(written[0]).isEqualTo(compiled[0]).isGreaterThan(50);
+    }
+
+    /** What the filter becomes; never a contradiction. */
+    private static byte[] kept(byte[] filter) {
+        return switch (BpfSearchTree.shorten(filter)) {
+            case BpfSearchTree.Shortened shorter -> shorter.filter();
+            case BpfSearchTree.Kept _ -> filter;
+            case BpfSearchTree.Contradicted(String where) -> throw new AssertionError(where);
+        };
     }
 
     private static Rule rule(Try tried) {
@@ -89,20 +118,26 @@ class BpfSearchTreeTest {
 
     @Test
     void whateverBranchesAtRandomIsAnsweredAlike() {
+        int[] written = {0};
         int[] shortened = {0};
         RandomTries.each(tried -> {
             byte[] filter = randomFilter(tried);
-            byte[] shorter = BpfSearchTree.shortened(filter);
-            shortened[0] += shorter.length < filter.length ? 1 : 0;
-            assertAnswersAlike(filter, shorter, tried);
+            BpfSearchTree.written(filter).ifPresent(other -> {
+                written[0]++;
+                shortened[0] += other.length < filter.length ? 1 : 0;
+                assertThat(BpfSearchTree.contradiction(filter, other)).isEmpty();
+                assertAnswersAlike(filter, other, tried);
+            });
+            kept(filter);
         });
-        assertThat(shortened[0]).isGreaterThan(300);
+        assertThat(written[0]).isGreaterThan(MIN_WRITTEN);
+        assertThat(shortened[0]).isGreaterThan(MIN_SHORTENED);
     }
 
     /** Jumps forward anywhere, through loads of anything; the kernel would take it. */
     private static byte[] randomFilter(Try tried) {
         int count = 4 + tried.random().nextInt(3 * tried.size() + 4);
-        ByteBuffer code = ByteBuffer.allocate((count + 2) * SeccompProgram.INSTRUCTION_BYTES)
+        ByteBuffer code = ByteBuffer.allocate((count + 6) * SeccompProgram.INSTRUCTION_BYTES)
                 .order(ByteOrder.nativeOrder());
         put(code, LD, 0, 0, 4);
         put(code, JEQ, 0, tried.random().nextInt(Math.min(200, count - 2)), tried.oneOf(ARCHITECTURES));
@@ -110,10 +145,21 @@ class BpfSearchTreeTest {
             int most = Math.min(200, count - i - 1) + 1;
             int yes = tried.random().nextInt(most);
             int no = tried.random().nextInt(Math.min(most, 3));
-            int k = (int) tried.between(0, 20);
-            switch (tried.random().nextInt(12)) {
+            int k = tried.random().nextBoolean() ? (int) tried.between(0, 20) : tried.oneOf(EDGES);
+            switch (tried.random().nextInt(14)) {
                 case 0, 1, 2 -> put(code, LD, 0, 0, 0);
-                case 3 -> put(code, LD, 0, 0, 16);
+                case 3 -> put(code, LD, 0, 0, tried.oneOf(List.of(4, 8, 16, 20, 60)));
+                case 11 -> {
+                    // of an argument, and what is asked of its bits
+                    put(code, LD, 0, 0, tried.oneOf(List.of(16, 20, 56)));
+                    put(code, AND, 0, 0, k);
+                    put(code, tried.oneOf(List.of(JSET, JEQ, JGT)), 0, 1, tried.oneOf(EDGES));
+                    put(code, RET, 0, 0, tried.oneOf(ANSWERS) | 7);
+                    put(code, RET, 0, 0, tried.oneOf(ANSWERS) | 8);
+                    i += 4;
+                }
+                case 12 ->
+                    put(code, RET, 0, 0, tried.oneOf(ANSWERS) | tried.random().nextInt(4));
                 case 4 -> put(code, JA, 0, 0, yes);
                 case 5, 6, 7 -> put(code, JGE, yes, no, k);
                 case 8 -> put(code, JEQ, yes, no, k);
@@ -124,7 +170,7 @@ class BpfSearchTreeTest {
         }
         put(code, RET, 0, 0, RET_ALLOW);
         put(code, RET, 0, 0, RET_ERRNO);
-        return code.array();
+        return Arrays.copyOf(code.array(), code.position());
     }
 
     private static void put(ByteBuffer code, int operation, int yes, int no, int k) {
@@ -211,10 +257,69 @@ class BpfSearchTreeTest {
         code.add(new int[] {RET, 0, 0, RET_ALLOW});
         byte[] filter = filter(code.toArray(int[][]::new));
         SeccompProgram before = new SeccompProgram(filter, 0, "before");
-        SeccompProgram after = new SeccompProgram(BpfSearchTree.shortened(filter), 0, "after");
-        for (int i = 0; i < 3100; i++) {
+        byte[] written = BpfSearchTree.written(filter).orElseThrow();
+        SeccompProgram after = new SeccompProgram(written, 0, "after");
+        assertThat(jumps(written)).isPositive();
+        for (int i = -3; i < 3100; i++) {
             assertSame(before, after, 0, i);
         }
+    }
+
+    private static int jumps(byte[] filter) {
+        ByteBuffer code = ByteBuffer.wrap(filter).order(ByteOrder.nativeOrder());
+        int jumps = 0;
+        for (int at = 0; at < filter.length; at += SeccompProgram.INSTRUCTION_BYTES) {
+            jumps += code.getShort(at) == JA ? 1 : 0;
+        }
+        return jumps;
+    }
+
+    @Test
+    void aWrittenFilterThatAnswersOtherwiseIsNotTaken() {
+        byte[] filter = answering(5, 7, RET_ALLOW);
+        assertThat(BpfSearchTree.contradiction(filter, answering(5, 7, RET_ALLOW)))
+                .isEmpty();
+        assertThat(BpfSearchTree.contradiction(filter, answering(6, 7, RET_ALLOW)))
+                .isPresent();
+        assertThat(BpfSearchTree.contradiction(filter, answering(5, 8, RET_ALLOW)))
+                .isPresent();
+        assertThat(BpfSearchTree.contradiction(filter, answering(5, 7, RET_ERRNO | 2)))
+                .isPresent();
+        assertThat(BpfSearchTree.contradiction(filter, filter(new int[] {LD, 0, 0, 0})))
+                .isPresent();
+    }
+
+    /** To one call, if its first argument has this lower half. */
+    private static byte[] answering(int number, int argument, int answer) {
+        return filter(
+                new int[] {LD, 0, 0, 0},
+                new int[] {JEQ, 0, 3, number},
+                new int[] {LD, 0, 0, 16},
+                new int[] {JEQ, 0, 1, argument},
+                new int[] {RET, 0, 0, answer},
+                new int[] {RET, 0, 0, RET_ERRNO | 1});
+    }
+
+    @Test
+    void aLongChainOfQuestionsIsLeftAsLibseccompMadeIt() throws InterruptedException {
+        Libseccomp library = library();
+        List<Rule> rules = new ArrayList<>();
+        for (long i = 0; i < 800; i++) {
+            Comparison condition = new Comparison(0, Operator.GREATER_OR_EQUAL, ((i + 1) << 32) | (7 * i + 3), 0);
+            rules.add(new Rule(RET_ALLOW, 1, List.of(condition)));
+        }
+        byte[] filter = library.compile(RET_ERRNO | 1, MODES.subList(0, 1), rules);
+        assertThat(filter.length / SeccompProgram.INSTRUCTION_BYTES).isGreaterThan(3000);
+        // Half the stack that a thread usually has: the whole chain overflows it.
+        List<BpfSearchTree.Result> results = new ArrayList<>();
+        Thread small = new Thread(null, () -> results.add(BpfSearchTree.shorten(filter)), "small", 512 * 1024);
+        small.start();
+        small.join();
+        assertThat(results)
+                .singleElement()
+                .isInstanceOfSatisfying(
+                        BpfSearchTree.Kept.class, kept -> assertThat(kept.why()).contains("500 questions"));
+        assertThat(BpfSearchTree.shortened(filter, "chain")).isSameAs(filter);
     }
 
     @Test
@@ -234,8 +339,18 @@ class BpfSearchTreeTest {
                         new int[] {JEQ, 0, 1, 5},
                         allow,
                         deny),
-                filter(number, new int[] {0x07, 0, 0, 0}, allow))) {
-            assertThat(BpfSearchTree.shortened(filter)).isSameAs(filter);
+                filter(number, new int[] {0x07, 0, 0, 0}, allow),
+                // past the end: by a comparison of the number, by one of an argument, without a jump
+                filter(number, new int[] {JEQ, 200, 0, 0}, allow),
+                filter(number, new int[] {LD, 0, 0, 16}, new int[] {JEQ, 200, 0, 0}, allow),
+                filter(number),
+                filter(number, new int[] {LD, 0, 0, 16}),
+                // no offset of struct seccomp_data
+                filter(number, number, number, new int[] {LD, 0, 0, 64}, allow),
+                filter(number, number, number, new int[] {LD, 0, 0, 17}, allow))) {
+            assertThat(BpfSearchTree.shorten(filter)).isInstanceOf(BpfSearchTree.Kept.class);
+            assertThat(BpfSearchTree.written(filter)).isEmpty();
+            assertThat(BpfSearchTree.shortened(filter, "unknown")).isSameAs(filter);
         }
     }
 }
