@@ -109,7 +109,7 @@ final class Call implements AutoCloseable {
         return add(area.address(), () -> bytes.length + " bytes");
     }
 
-    /** The address of zeroed memory, which the caller reads and writes through {@code area}. */
+    /** The address of memory that the caller reads and writes through {@code area}; what reserved it says if it is zeroed. */
     @CanIgnoreReturnValue
     Call add(Area area) {
         return add(area.address());
@@ -131,12 +131,18 @@ final class Call implements AutoCloseable {
         return new Area(slab.bytes(), offset, slab.address(offset, size), size);
     }
 
-    /** Memory to read into or write from, not zeroed: as much as was wanted, but at most 64 KiB. */
+    /**
+     * Memory to read into or write from, not zeroed: as much as was wanted, but at most 64 KiB. A call has one that is
+     * larger than what is left of the object's own memory.
+     */
     Area transferArea(int wanted) {
         if (wanted <= SLAB_BYTES - used) {
             Area area = new Area(slab.bytes(), used, slab.address(used, wanted), wanted);
             used += (wanted + 7) & ~7;
             return area;
+        }
+        if (transfer != null) {
+            throw new IllegalStateException("a second large area for one call");
         }
         NativeBuffer pooled = TRANSFER_POOL.pollFirst();
         NativeBuffer buffer = pooled != null ? pooled : NativeBuffer.allocate(TRANSFER_BYTES);

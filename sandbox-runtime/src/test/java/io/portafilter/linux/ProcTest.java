@@ -3,6 +3,8 @@ package io.portafilter.linux;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.BufferedReader;
+import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -29,6 +31,23 @@ class ProcTest {
             assertThat(self.namespaceInode("net"))
                     .isEqualTo(Kernel.statx(Fd.CWD, "/proc/self/ns/net", 0).inode());
             assertThat(self.mounts()).anyMatch(mount -> mount.mountPoint().equals("/"));
+        }
+    }
+
+    @Test
+    void aCommandCannotForgeFieldsOfItsStatus() throws IOException {
+        String name = "x\\nCapBnd:0";
+        Process named =
+                new ProcessBuilder("sh", "-c", "printf '" + name + "' > /proc/$$/comm; echo named; read wait").start();
+        try (BufferedReader output = named.inputReader();
+                ProcDirectory process = ProcDirectory.open((int) named.pid());
+                ProcDirectory self = ProcDirectory.open(Kernel.getpid())) {
+            assertThat(output.readLine()).isEqualTo("named");
+            assertThat(self.status().bounding()).isNotEqualTo(CapabilitySet.EMPTY);
+            assertThat(process.status().bounding()).isEqualTo(self.status().bounding());
+            assertThat(process.status().name()).isEqualTo(name);
+        } finally {
+            named.destroyForcibly();
         }
     }
 
