@@ -47,6 +47,9 @@ final class LaunchCheck {
 
     private LaunchCheck(ContainerPlan plan, long userNamespace) {
         this.plan = plan;
+        if (userNamespace == 0) {
+            throw new IllegalArgumentException("no inode of the user namespace");
+        }
         this.userNamespace = userNamespace;
     }
 

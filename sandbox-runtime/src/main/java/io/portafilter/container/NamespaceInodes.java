@@ -7,10 +7,27 @@ import io.portafilter.linux.Kernel;
 import io.portafilter.linux.ProcDirectory;
 
 /**
- * The namespaces of a pod sandbox, or those that a container joins, as inode numbers of nsfs ({@code namespaces(7)}); 0
- * for one that is not known.
+ * The namespaces of a pod sandbox, or those that a container joins, as inode numbers of nsfs ({@code namespaces(7)}).
+ * All are known: a 0 would compare equal to another 0.
  */
 record NamespaceInodes(long user, long mnt, long pid, long pidForChildren, long net, long ipc, long uts, long cgroup) {
+
+    NamespaceInodes {
+        require("user", user);
+        require("mnt", mnt);
+        require("pid", pid);
+        require("pid_for_children", pidForChildren);
+        require("net", net);
+        require("ipc", ipc);
+        require("uts", uts);
+        require("cgroup", cgroup);
+    }
+
+    private static void require(String kind, long inode) {
+        if (inode == 0) {
+            throw new IllegalArgumentException("no inode of the " + kind + " namespace");
+        }
+    }
 
     /** The server's, which it never leaves. */
     static final NamespaceInodes OWN = own();
@@ -34,14 +51,24 @@ record NamespaceInodes(long user, long mnt, long pid, long pidForChildren, long 
                 process.namespaceInode("cgroup"));
     }
 
+    /** A pod's: what joins its PID namespace starts its children there. */
     static NamespaceInodes of(Monitor pod) {
-        NamespaceInodes inodes = new NamespaceInodes(0, 0, 0, 0, 0, 0, 0, 0);
-        for (String kind : ProgramWriter.KEPT_NAMESPACES) {
-            try (Fd namespace = pod.podNamespace(kind)) {
-                inodes = inodes.with(kind, Kernel.inode(namespace, "", AT_EMPTY_PATH));
-            }
+        long pid = kept(pod, "pid");
+        return new NamespaceInodes(
+                kept(pod, "user"),
+                kept(pod, "mnt"),
+                pid,
+                pid,
+                kept(pod, "net"),
+                kept(pod, "ipc"),
+                kept(pod, "uts"),
+                kept(pod, "cgroup"));
+    }
+
+    private static long kept(Monitor pod, String kind) {
+        try (Fd namespace = pod.podNamespace(kind)) {
+            return Kernel.inode(namespace, "", AT_EMPTY_PATH);
         }
-        return inodes;
     }
 
     /** The same but for one kind. */
@@ -59,7 +86,7 @@ record NamespaceInodes(long user, long mnt, long pid, long pidForChildren, long 
 
     /** By the name of its file in {@code /proc/PID/ns}. */
     long of(String kind) {
-        long inode = switch (kind) {
+        return switch (kind) {
             case "user" -> user;
             case "mnt" -> mnt;
             case "pid" -> pid;
@@ -68,11 +95,7 @@ record NamespaceInodes(long user, long mnt, long pid, long pidForChildren, long 
             case "ipc" -> ipc;
             case "uts" -> uts;
             case "cgroup" -> cgroup;
-            default -> 0;
+            default -> throw new IllegalArgumentException("no namespace of kind " + kind);
         };
-        if (inode == 0) {
-            throw new IllegalArgumentException("no namespace of kind " + kind);
-        }
-        return inode;
     }
 }
