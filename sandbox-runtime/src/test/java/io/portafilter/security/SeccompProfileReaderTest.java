@@ -331,6 +331,24 @@ class SeccompProfileReaderTest {
     }
 
     @Test
+    void refusesUpperBoundsThatLibseccompWouldTakeMinutesFor() {
+        assertThat(answer(compile(upperBounds(50)), KILL)).isEqualTo("ALLOW");
+        assertThatExceptionOfType(SecurityRefusal.class)
+                .isThrownBy(() -> compile(upperBounds(51)))
+                .withMessageContaining("more than 100 conditions SCMP_CMP_LT and SCMP_CMP_LE for kill");
+    }
+
+    /** So many of each kind; the argument 0 is below all. */
+    private static String upperBounds(int each) {
+        String entries = IntStream.range(0, 2 * each)
+                .mapToObj(i -> "{'names':['kill'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,'value':"
+                        + ((i + 1L) << 32 | 7L * i + 3) + ",'op':'" + (i % 2 == 0 ? "SCMP_CMP_LT" : "SCMP_CMP_LE")
+                        + "'}]}")
+                .collect(Collectors.joining(","));
+        return "{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[" + entries + "]}";
+    }
+
+    @Test
     void leavesForeignModesOutWhenTheFilterWouldNotFit() {
         String entries = IntStream.range(0, 500)
                 .mapToObj(i -> "{'names':['kill'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,'value':" + i
