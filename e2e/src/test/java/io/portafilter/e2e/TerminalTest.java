@@ -203,7 +203,12 @@ class TerminalTest {
                                 "sh",
                                 "-c",
                                 "[ -t 0 ] && echo a terminal")) {
-                            assertThat(client.text("stdout")).isEqualTo("a terminal\r\n");
+                            if (volume.getKey()
+                                    .equals("/dev/ptmx")) { // a link: the file lies on the multiplexer itself
+                                assertThat(client.text("error")).contains("lies on the ptmx");
+                            } else {
+                                assertThat(client.text("stdout")).isEqualTo("a terminal\r\n");
+                            }
                         }
                         target.isUntouched();
                     }

@@ -78,6 +78,11 @@ record PseudoTerminal(Fd master, Fd peer) implements AutoCloseable {
                 throw LaunchException.because("no terminal is free: the container has as many as it may, or the node as"
                         + " many as the sysctls kernel.pty.max and kernel.pty.reserve let it have");
             }
+            if (e.is(Errno.EXDEV) || e.is(Errno.ELOOP) || e.is(Errno.EACCES) || e.is(Errno.ENOENT)) {
+                throw LaunchException.because(
+                        "no terminal can be opened: something in the container lies on the ptmx of"
+                                + " its /dev/pts, or forbids devices there (" + e.getMessage() + ")");
+            }
             throw e;
         }
     }
