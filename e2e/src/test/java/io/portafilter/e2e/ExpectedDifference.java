@@ -65,7 +65,12 @@ record ExpectedDifference(String name, Pattern asked, Pattern key, Pattern value
                     "mount /(dev/shm|volume-tmpfs|volume-tmpfs-read-only)",
                     "(r[ow]),nosuid,nodev,noexec,relatime tmpfs (.*)",
                     "\\1,relatime (?:shared )?tmpfs \\2"),
-            of("terminals", ANY, "mount /dev/pts", "(.*),max=\\d+ /", "\\1 /"),
+            of(
+                    "terminals",
+                    ANY,
+                    "mount /dev/(pts|console)",
+                    "(\\S+) (devpts \\S+),max=\\d+ (/\\d*)",
+                    "\\1 (?:shared )?\\2 \\3"),
             of("propagation", PASSES_ON, "mount /.*", "(\\S+) (.*)", "\\1 shared \\2"),
             of(
                     "propagation",
