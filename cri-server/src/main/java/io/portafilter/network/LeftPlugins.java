@@ -2,6 +2,7 @@ package io.portafilter.network;
 
 import static io.portafilter.linux.LinuxConstants.SIGKILL;
 
+import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
@@ -84,7 +85,9 @@ final class LeftPlugins {
                 Kernel.pidfdSendSignal(process, SIGKILL);
             }
         } catch (KernelException e) {
-            // gone; whoever is still there is found again
+            if (!e.is(Errno.ESRCH)) { // it has ended by itself
+                throw e;
+            }
         }
     }
 }
