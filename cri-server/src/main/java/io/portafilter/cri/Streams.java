@@ -126,7 +126,7 @@ final class Streams {
                     ContainerEnd.cgroupPath(node, container),
                     record.launched().orElseThrow(),
                     new ExecRequest(
-                            Places.newId(), command, ExecRequest.LONGEST_START, request.getStdin(), request.getTty()));
+                            Places.newId(), command, ExecRequest.LONGEST_START, request.getTty(), request.getStdin()));
         } catch (LaunchException e) {
             if (e.isExecveError()) {
                 throw new StreamRequest.NotRun(String.valueOf(e.getMessage()), ExecSync.exitCode(e));

@@ -18,7 +18,8 @@ public final class Attachment implements ProcessEnds {
      *
      * @param stdin where it is written to
      * @param terminal the master of the program's terminal, for its size
-     * @param order an event counter that closes the container's input for good, if that is for one client alone
+     * @param order an event counter that makes the container's monitor let go of the input, if that is for one client
+     *     alone
      */
     public record Input(Optional<Fd> stdin, Optional<Fd> terminal, Optional<Fd> order) implements AutoCloseable {
         @Override
@@ -51,8 +52,13 @@ public final class Attachment implements ProcessEnds {
         stderr = Optional.of(pipe);
     }
 
+    /**
+     * What is for this client alone is no one else's from now on: only the descriptor here keeps it open, so that it ends
+     * with the client, and also with a server that is killed meanwhile ({@code stdin_once}).
+     */
     void begun() {
         begun = true;
+        input.order().ifPresent(order -> Kernel.eventfdAdd(order, 1));
     }
 
     boolean hasBegun() {
@@ -85,14 +91,12 @@ public final class Attachment implements ProcessEnds {
         return stderr;
     }
 
-    /** Nobody else may give it more, if the container was made so ({@code stdin_once}). */
     @Override
     public void endInput() {
         if (input.terminal().isPresent() || input.stdin().isEmpty() || !inputEnded.compareAndSet(false, true)) {
             return;
         }
         input.stdin().get().close();
-        input.order().ifPresent(order -> Kernel.eventfdAdd(order, 1));
     }
 
     @Override

@@ -71,6 +71,37 @@ class StdinTest {
         assertThat(container.awaitExit().getExitCode()).isEqualTo(3);
     }
 
+    /** The next server knows nobody who could still write, and the program would wait for ever. */
+    @Test
+    void forOneItEndsAlsoWhenTheServerIsKilledMeanwhile() throws Exception {
+        Container container = reading(true);
+        try (StreamClient client = StreamRequests.attach(container, "ws/v5.channel.k8s.io", STREAMS)) {
+            type(client, "one\n");
+            String _ = until(client.from("stdout"), "got one\n");
+            live.portafilter().killAndStart();
+        }
+        assertThat(container.awaitExit().getExitCode()).isEqualTo(3);
+        assertThat(container.logged("stdout")).isEqualTo("got one\nend\n");
+    }
+
+    /** Whoever came first may write; the others listen. */
+    @Test
+    void forOneASecondListensAndCannotTakeTheInput() throws Exception {
+        Container container = reading(true);
+        try (StreamClient one = StreamRequests.attach(container, "ws/v5.channel.k8s.io", STREAMS)) {
+            type(one, "one\n");
+            String _ = until(one.from("stdout"), "got one\n");
+            try (StreamClient two = StreamRequests.attach(container, "spdy/v4.channel.k8s.io", STREAMS)) {
+                two.end("stdin");
+                type(one, "two\n");
+                String _ = until(one.from("stdout"), "got two\n");
+                one.end("stdin");
+                assertThat(two.text("stdout")).endsWith("end\n");
+            }
+        }
+        assertThat(container.awaitExit().getExitCode()).isEqualTo(3);
+    }
+
     @Test
     void forOneItEndsAlsoWhenThatOneIsLost() throws Exception {
         Container container = reading(true);

@@ -41,6 +41,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 
 /**
  * A container that is prepared: everything that can be wrong with its request has been tried, and its process waits at
@@ -69,6 +70,7 @@ public final class ContainerLaunch implements AutoCloseable {
     private final LaunchedContainer prepared;
     private final NamespaceInodes pod;
     private final PreparedMounts mounts;
+    private final List<OpenFile> streams;
     private final MountPoints points;
     private final Rollback undo;
 
@@ -77,7 +79,7 @@ public final class ContainerLaunch implements AutoCloseable {
             ContainerRequest asked,
             PreparedLaunch launch,
             Groundwork groundwork,
-            PreparedMounts mounts,
+            Terminals terminals,
             LaunchedContainer prepared,
             Rollback undo) {
         this.host = host;
@@ -88,7 +90,9 @@ public final class ContainerLaunch implements AutoCloseable {
         this.cgroup = groundwork.made().cgroup();
         this.prepared = prepared;
         this.pod = groundwork.pod();
-        this.mounts = mounts;
+        this.mounts = groundwork.mounts().with(terminals.device());
+        this.streams =
+                terminals.ofProgram().map(file -> List.of(file, file, file)).orElse(groundwork.streams());
         this.points = groundwork.points();
         this.undo = undo;
     }
@@ -128,6 +132,7 @@ public final class ContainerLaunch implements AutoCloseable {
     /**
      * Everything that the launch program is handed, made by the server: cgroup, mounts, pipes, files.
      *
+     * @param streams what the program's three are open on, if it has no terminal
      * @param input what the monitor keeps of the program's input, if that is a pipe
      * @param undo removes it again; taken over by the launch
      */
@@ -138,12 +143,14 @@ public final class ContainerLaunch implements AutoCloseable {
             PreparedMounts mounts,
             MountPoints points,
             Fd stay,
+            List<OpenFile> streams,
             List<Fd> input,
             Descriptors descriptors,
             Rollback undo)
             implements AutoCloseable {
 
         Groundwork {
+            streams = List.copyOf(streams);
             input = List.copyOf(input);
         }
 
@@ -232,6 +239,7 @@ public final class ContainerLaunch implements AutoCloseable {
                     numbers(plan, root, devices, descriptors, neighbours.pod()),
                     points,
                     stay.write(),
+                    streams(plan, descriptors),
                     input,
                     descriptors,
                     undo.transfer());
@@ -267,7 +275,7 @@ public final class ContainerLaunch implements AutoCloseable {
         launch.status().noteExecutions();
         int pid = awaitReady(launch, groundwork.made().cgroup(), asked);
         LaunchedContainer prepared;
-        Device terminals;
+        Terminals terminals;
         try (ProcDirectory process = launch.open(pid);
                 ReceivedMessage sent = launch.receive()) {
             prepared = new LaunchedContainer(
@@ -288,22 +296,32 @@ public final class ContainerLaunch implements AutoCloseable {
                 asked,
                 launch,
                 groundwork,
-                groundwork.mounts().with(terminals),
+                terminals,
                 prepared,
                 groundwork.undo().transfer());
     }
 
-    /** Looks at what the prepared process has made: its devpts, and the master of the program's terminal if it has one. */
-    private static Device terminals(List<Fd> sent, StandardStreams streams) {
+    /**
+     * What the prepared process has made.
+     *
+     * @param device the file system of its devpts
+     * @param ofProgram the program's terminal, if it has one
+     */
+    private record Terminals(Device device, Optional<OpenFile> ofProgram) {}
+
+    /** Looks at that: the devpts, and the master of the program's terminal if it has one. */
+    private static Terminals terminals(List<Fd> sent, StandardStreams streams) {
         if (sent.size() != (streams.terminal() ? 2 : 1)) {
             throw LaunchException.because("the prepared process hands over " + sent.size() + " descriptors");
         }
         Fd terminals = sent.getFirst();
         PseudoTerminal.requireDevpts(terminals);
+        Optional<OpenFile> ofProgram = Optional.empty();
         if (streams.terminal()) {
             PseudoTerminal.requireMaster(sent.getLast(), terminals);
+            ofProgram = Optional.of(OpenFile.in(terminals, "0"));
         }
-        return Kernel.fstat(terminals).device();
+        return new Terminals(Kernel.fstat(terminals).device(), ofProgram);
     }
 
     /** Returns the pid of the process that waits at its gate; tells an end for want of memory from others. */
@@ -543,6 +561,14 @@ public final class ContainerLaunch implements AutoCloseable {
         descriptors.lend(Slot.of(Slot.Role.STDERR_WRITE), nothing);
     }
 
+    /** What descriptors 0, 1 and 2 of a program without a terminal are to be. */
+    private static List<OpenFile> streams(ContainerPlan plan, Descriptors descriptors) {
+        Slot.Role input = plan.streams().inputPipe() ? Slot.Role.INPUT : Slot.Role.STDIN;
+        return Stream.of(input, Slot.Role.STDOUT_WRITE, Slot.Role.STDERR_WRITE)
+                .map(role -> OpenFile.of(descriptors.at(Slot.of(role))))
+                .toList();
+    }
+
     /** What the monitor keeps of it, to be closed here once it does. */
     @SuppressWarnings("MustBeClosedChecker") // the descriptors own one, the rollback the others
     private static List<Fd> input(ContainerPlan plan, Descriptors descriptors, Rollback undo) {
@@ -625,6 +651,7 @@ public final class ContainerLaunch implements AutoCloseable {
                             cgroup.expectedProcLines(),
                             pod,
                             mounts,
+                            streams,
                             launch.monitor().process().pid()),
                     prepared.init().pid(),
                     kernel);

@@ -66,8 +66,8 @@ public record ContainerPlan(
     private static final String TERMINALS = "/dev/pts";
     private static final int TTY_GROUP = 5;
 
-    /** Of the host's 4096, of which the kernel keeps 1024 for itself: no container alone takes all that is left. */
-    private static final int MOST_TERMINALS = 1024;
+    /** Of 3072 for all containers of the node: kernel.pty.max less kernel.pty.reserve. 48 of them can still take all. */
+    private static final int MOST_TERMINALS = 64;
 
     private static final long SOFT_OPEN_FILES = 1024;
     private static final long HARD_OPEN_FILES = 1048576;

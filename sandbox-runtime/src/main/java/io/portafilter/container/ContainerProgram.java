@@ -214,7 +214,7 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.dieWithParent();
             makeRoot();
             standardStreams();
-            writer.beginSession(plan.streams().terminal());
+            writer.beginSession(session());
             writer.closeAllBut(writer.slots().number(Role.STATUS), 2);
             becomeUser();
             writer.gate();
@@ -241,15 +241,14 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
             writer.call(SystemCall.CLOSE_RANGE, number(progress + 1), number(0xffffffffL), ZERO);
             writer.call(SystemCall.CLOSE_RANGE, number(status), number(status), number(CLOSE_RANGE_CLOEXEC));
             writer.defaultSignals();
-            boolean terminal = plan.streams().terminal();
-            lastSteps(writer, plan.security(), plan.facts().host().architecture(), terminal);
+            lastSteps(writer, plan.security(), plan.facts().host().architecture(), session());
             Label program = new Label("program");
             writer.assembler().step("start the program's process");
             Label pid = writer.cloneSibling(program);
             writer.tell(pid);
             writer.exit(0);
             writer.assembler().place(program);
-            becomesProgram(writer, terminal);
+            becomesProgram(writer, session());
             writer.execute(plan.candidates(), plan.arguments(), plan.environment());
         }
 
@@ -297,6 +296,11 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
                 writer.assembler().step("set the program's limits");
                 writer.limit(plan.limits());
             }
+        }
+
+        /** Nobody else sees the terminals before the program runs. */
+        private List<Integer> session() {
+            return plan.streams().terminal() ? ProgramWriter.TERMINAL : ProgramWriter.NO_TERMINAL;
         }
 
         private void standardStreams() {
@@ -484,8 +488,9 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
     }
 
     /** The filter, then the capability that it took is given up: from here on the process has the program's rights. */
-    static void lastSteps(ProgramWriter writer, SecurityPlan security, Architecture architecture, boolean terminal) {
-        FilterNeeds.require(security, architecture, terminal);
+    static void lastSteps(
+            ProgramWriter writer, SecurityPlan security, Architecture architecture, List<Integer> session) {
+        FilterNeeds.require(security, architecture, session);
         security.seccomp().ifPresent(filter -> {
             writer.filter(filter);
             if (!security.noNewPrivileges()) {
@@ -496,9 +501,9 @@ record ContainerProgram(LaunchProgram program, Slots slots) {
     }
 
     /** What is left for a process that others can see. */
-    static void becomesProgram(ProgramWriter writer, boolean terminal) {
+    static void becomesProgram(ProgramWriter writer, List<Integer> session) {
         writer.shareProgress();
         writer.dieWithParent();
-        writer.beginSession(terminal);
+        writer.beginSession(session);
     }
 }

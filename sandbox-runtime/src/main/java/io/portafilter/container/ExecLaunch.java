@@ -39,10 +39,10 @@ public final class ExecLaunch implements ProcessEnds {
         this.ends = ends;
     }
 
-    /** The server's ends of the program's streams; with a terminal the first two are its master. */
-    private record Ends(Optional<Fd> stdin, Optional<Fd> stdout, Optional<Fd> stderr, boolean terminal) {
+    /** The server's ends of the program's streams; with a terminal the first two are its master, too. */
+    private record Ends(Optional<Fd> stdin, Optional<Fd> stdout, Optional<Fd> stderr, Optional<Fd> master) {
         void close() {
-            Stream.of(stdin, stdout, stderr).flatMap(Optional::stream).forEach(Fd::close);
+            Stream.of(stdin, stdout, stderr, master).flatMap(Optional::stream).forEach(Fd::close);
         }
     }
 
@@ -70,7 +70,7 @@ public final class ExecLaunch implements ProcessEnds {
             host.lendProc(descriptors);
             try (Rollback undo = new Rollback()) {
                 Ends ends = exec.terminal()
-                        ? terminal(plan, kept, descriptors, undo)
+                        ? terminal(plan, exec, kept, descriptors, undo)
                         : pipes(plan, exec, kept, descriptors, undo);
                 Fd exitFile = PreparedLaunch.exitMemory();
                 undo.add(exitFile::close);
@@ -100,7 +100,14 @@ public final class ExecLaunch implements ProcessEnds {
                 undo.forget();
                 return new ExecLaunch(launch.finish(), process, exitFile, ends);
             } catch (LaunchException e) {
-                throw withoutFirstProcess(e) ? LaunchException.because("the container is not running") : e;
+                if (withoutFirstProcess(e)) {
+                    throw LaunchException.because("the container is not running");
+                }
+                throw withoutTerminal(e)
+                        ? e.saying("the program's terminal has been taken by a process of the container, which has"
+                                + " CAP_SYS_ADMIN of the host or the rights to take descriptors of others: run the"
+                                + " program without a terminal, or end that process")
+                        : e;
             }
         }
     }
@@ -121,7 +128,7 @@ public final class ExecLaunch implements ProcessEnds {
                 input,
                 Optional.of(output(plan, Slot.Role.STDOUT_WRITE, descriptors, undo)),
                 Optional.of(output(plan, Slot.Role.STDERR_WRITE, descriptors, undo)),
-                false);
+                Optional.empty());
     }
 
     @SuppressWarnings("MustBeClosedChecker") // as above
@@ -134,16 +141,23 @@ public final class ExecLaunch implements ProcessEnds {
     }
 
     @SuppressWarnings("MustBeClosedChecker") // as above
-    private static Ends terminal(ContainerPlan plan, Monitor kept, Descriptors descriptors, Rollback undo) {
+    private static Ends terminal(
+            ContainerPlan plan, ExecRequest exec, Monitor kept, Descriptors descriptors, Rollback undo) {
         try (Fd terminals = kept.terminals()) {
             PseudoTerminal terminal = PseudoTerminal.open(terminals, plan.hostUid(), plan.terminalGroup());
             undo.add(terminal.master()::close);
             Fd peer = descriptors.give(Slot.Role.STDIN, terminal.peer());
             descriptors.lend(Slot.of(Slot.Role.STDOUT_WRITE), peer);
             descriptors.lend(Slot.of(Slot.Role.STDERR_WRITE), peer);
-            Fd second = terminal.master().duplicate();
-            undo.add(second::close);
-            return new Ends(Optional.of(terminal.master()), Optional.of(second), Optional.empty(), true);
+            Fd output = terminal.master().duplicate();
+            undo.add(output::close);
+            Optional<Fd> input = Optional.empty();
+            if (exec.stdin()) {
+                Fd typed = terminal.master().duplicate();
+                undo.add(typed::close);
+                input = Optional.of(typed);
+            }
+            return new Ends(input, Optional.of(output), Optional.empty(), Optional.of(terminal.master()));
         }
     }
 
@@ -182,6 +196,15 @@ public final class ExecLaunch implements ProcessEnds {
         return e.failure()
                 .filter(failure ->
                         failure.call() == SystemCall.CLONE && failure.errno().equals(Errno.ENOMEM))
+                .isPresent();
+    }
+
+    /** What a session's leader is answered when another session has the terminal ({@code tty_ioctl(4)}), or has hung it up. */
+    private static boolean withoutTerminal(LaunchException e) {
+        return e.failure()
+                .filter(failure -> failure.call() == SystemCall.IOCTL
+                        && (failure.errno().equals(Errno.EPERM)
+                                || failure.errno().equals(Errno.EIO)))
                 .isPresent();
     }
 
@@ -246,15 +269,16 @@ public final class ExecLaunch implements ProcessEnds {
 
     @Override
     public void endInput() {
-        if (!ends.terminal()) {
+        if (ends.master().isEmpty()) {
             ends.stdin().ifPresent(Fd::close);
         }
     }
 
+    /** Never while the master is closed, whose number would be another file's. */
     @Override
     public void resize(int columns, int rows) {
-        if (ends.terminal()) {
-            PseudoTerminal.resize(ends.stdin().orElseThrow(), columns, rows);
+        synchronized (ends) {
+            ends.master().ifPresent(master -> PseudoTerminal.resize(master, columns, rows));
         }
     }
 
@@ -295,7 +319,9 @@ public final class ExecLaunch implements ProcessEnds {
                 }
             }
         } finally {
-            ends.close();
+            synchronized (ends) {
+                ends.close();
+            }
         }
     }
 }

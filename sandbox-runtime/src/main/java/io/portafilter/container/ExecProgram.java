@@ -91,14 +91,15 @@ record ExecProgram(LaunchProgram program, Slots slots) {
         writer.closeAllBut(status, 2);
         writer.call(SystemCall.CLOSE_RANGE, number(status), number(status), number(CLOSE_RANGE_CLOEXEC));
         writer.defaultSignals();
-        ContainerProgram.lastSteps(writer, security, plan.facts().host().architecture(), exec.terminal());
+        List<Integer> session = exec.terminal() ? ProgramWriter.KEPT_TERMINAL : ProgramWriter.NO_TERMINAL;
+        ContainerProgram.lastSteps(writer, security, plan.facts().host().architecture(), session);
         Label program = new Label("program");
         writer.assembler().step("start the program's process");
         Label pid = writer.cloneSibling(program);
         writer.tell(pid);
         writer.exit(0);
         writer.assembler().place(program);
-        ContainerProgram.becomesProgram(writer, exec.terminal());
+        ContainerProgram.becomesProgram(writer, session);
         List<String> arguments = exec.arguments();
         List<String> environment = plan.environmentOf(exec);
         writer.execute(ContainerPlan.candidates(arguments.getFirst(), environment), arguments, environment);

@@ -10,10 +10,10 @@ import java.util.List;
  * @param arguments the program and its arguments, not empty
  * @param startLimit how long it may take until the program is executed: a process of the container may stop the one
  *     that is to become it
- * @param stdin whether it is given input; without, and without a terminal, it reads the null device
  * @param terminal whether its three streams are a terminal of its own
+ * @param stdin whether it is given input; without, and without a terminal, it reads the null device
  */
-public record ExecRequest(String id, List<String> arguments, Duration startLimit, boolean stdin, boolean terminal) {
+public record ExecRequest(String id, List<String> arguments, Duration startLimit, boolean terminal, boolean stdin) {
     /** Longer than any machine needs that is not at its end. */
     public static final Duration LONGEST_START = Duration.ofSeconds(20);
 

@@ -28,10 +28,14 @@ final class FilterNeeds {
 
     private FilterNeeds() {}
 
-    /** Refuses a filter that would end a launch halfway, naming the call. */
-    static void require(SecurityPlan security, Architecture architecture, boolean terminal) {
+    /**
+     * Refuses a filter that would end a launch halfway, naming the call.
+     *
+     * @param session what is asked of the terminal: {@link ProgramWriter#beginSession}
+     */
+    static void require(SecurityPlan security, Architecture architecture, List<Integer> session) {
         security.seccomp().ifPresent(filter -> {
-            for (Late late : lateCalls(security.noNewPrivileges(), terminal)) {
+            for (Late late : lateCalls(security.noNewPrivileges(), session)) {
                 int action = BpfEvaluator.evaluate(
                         filter,
                         auditNumber(architecture),
@@ -53,7 +57,7 @@ final class FilterNeeds {
                 "allow " + call.callName() + " in the profile");
     }
 
-    private static List<Late> lateCalls(boolean noNewPrivileges, boolean terminal) {
+    private static List<Late> lateCalls(boolean noNewPrivileges, List<Integer> session) {
         List<Late> calls = new ArrayList<>();
         if (!noNewPrivileges) {
             calls.add(Late.of(SystemCall.CAPSET));
@@ -64,9 +68,7 @@ final class FilterNeeds {
         calls.add(Late.of(SystemCall.CLOSE));
         calls.add(Late.of(SystemCall.PRCTL, PR_SET_PDEATHSIG, SIGKILL));
         calls.add(Late.of(SystemCall.SETSID));
-        if (terminal) {
-            calls.add(Late.of(SystemCall.IOCTL, 0, TIOCSCTTY, 0));
-        }
+        session.forEach(request -> calls.add(Late.of(SystemCall.IOCTL, 0, request, 0)));
         calls.add(Late.of(SystemCall.EXECVE));
         return calls;
     }

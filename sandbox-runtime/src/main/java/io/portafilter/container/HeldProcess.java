@@ -1,5 +1,6 @@
 package io.portafilter.container;
 
+import io.portafilter.linux.Device;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.MountInfo;
 import io.portafilter.linux.ProcDirectory;
@@ -19,6 +20,8 @@ import java.util.Optional;
  * @param cgroups {@code /proc/PID/cgroup}
  * @param limits {@code /proc/PID/limits}
  * @param oomScoreAdj {@code /proc/PID/oom_score_adj}
+ * @param streams what its descriptors 0, 1 and 2 are open on
+ * @param terminal its controlling terminal, 0:0 without one
  */
 record HeldProcess(
         ProcStatus status,
@@ -29,7 +32,9 @@ record HeldProcess(
         String workingDirectory,
         String cgroups,
         String limits,
-        String oomScoreAdj) {
+        String oomScoreAdj,
+        List<OpenFile> streams,
+        Device terminal) {
 
     /** The files of these names below {@code /proc/PID}. */
     record IdMaps(String uidMap, String gidMap, String setgroups) {
@@ -40,6 +45,7 @@ record HeldProcess(
 
     HeldProcess {
         mounts = List.copyOf(mounts);
+        streams = List.copyOf(streams);
     }
 
     static HeldProcess read(ProcDirectory process) {
@@ -55,6 +61,8 @@ record HeldProcess(
                 process.link("cwd"),
                 process.read("cgroup"),
                 process.read("limits"),
-                process.read("oom_score_adj"));
+                process.read("oom_score_adj"),
+                List.of(OpenFile.of(process, 0), OpenFile.of(process, 1), OpenFile.of(process, 2)),
+                process.stat().terminal());
     }
 }

@@ -8,6 +8,7 @@ import static io.portafilter.linux.LinuxConstants.SECCOMP_MODE_FILTER;
 
 import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.CapabilitySet;
+import io.portafilter.linux.Device;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
@@ -59,9 +60,19 @@ final class LaunchCheck {
      * @param cgroups the lines of {@code /proc/PID/cgroup} by hierarchy
      * @param pod the namespaces that it joins
      * @param mounts those that the server made
+     * @param streams what its descriptors 0, 1 and 2 are to be open on
      * @param monitor the process number of its monitor
      */
-    record Asked(Map<String, String> cgroups, NamespaceInodes pod, PreparedMounts mounts, int monitor) {}
+    record Asked(
+            Map<String, String> cgroups,
+            NamespaceInodes pod,
+            PreparedMounts mounts,
+            List<OpenFile> streams,
+            int monitor) {
+        Asked {
+            streams = List.copyOf(streams);
+        }
+    }
 
     /**
      * Compares a prepared container; throws with every difference.
@@ -86,6 +97,7 @@ final class LaunchCheck {
             if (plan.pidMode() == PidMode.TARGET && check.differences.isEmpty()) {
                 check.procOfTarget(process, asked.pod());
             }
+            check.streams(asked.streams(), held);
             check.inherited(held);
             check.mappings(held.idMaps());
             check.cgroups(asked.cgroups(), held.cgroups());
@@ -158,6 +170,22 @@ final class LaunchCheck {
     /** Nobody comes back from a user namespace: who is in the planned one now was in it when its sets were read. */
     private boolean isInPlannedUserNamespace(ProcDirectory process) {
         return userNamespace == process.namespaceInode("user");
+    }
+
+    private static final List<String> STREAMS = List.of("stdin", "stdout", "stderr");
+
+    /** The first terminal of a devpts: UNIX98_PTY_SLAVE_MAJOR of {@code linux/major.h}. */
+    private static final Device FIRST_TERMINAL = new Device(136, 0);
+
+    private static final Device NO_TERMINAL = new Device(0, 0);
+
+    /** What a process that is seen by others has only once it is the program's: a controlling terminal. */
+    private void streams(List<OpenFile> asked, HeldProcess held) {
+        for (int i = 0; i < STREAMS.size(); i++) {
+            same(STREAMS.get(i), asked.get(i), held.streams().get(i));
+        }
+        boolean controls = plan.streams().terminal() && plan.pidMode() == PidMode.CONTAINER;
+        same("controlling terminal", controls ? FIRST_TERMINAL : NO_TERMINAL, held.terminal());
     }
 
     /** What would be the server's own if it were not set. */

@@ -100,10 +100,22 @@ public final class Monitor implements AutoCloseable {
         return kept(Slot.Role.STDIN);
     }
 
-    /** The root of the container's devpts, as it was when the container started; the caller closes it. */
+    /**
+     * The root of the container's devpts, as it was when the container started; the caller closes it.
+     *
+     * @throws LaunchException if the monitor is of a server that kept none
+     */
     @MustBeClosed
     Fd terminals() {
-        return kept(ContainerProgram.TERMINALS);
+        try {
+            return kept(ContainerProgram.TERMINALS);
+        } catch (KernelException e) {
+            if (e.is(Errno.EBADF)) {
+                throw LaunchException.because("the container was started by a server that kept no terminals for"
+                        + " programs beside the first one: start it again, or run this without a terminal");
+            }
+            throw e;
+        }
     }
 
     /**

@@ -83,6 +83,7 @@ final class MountCheck {
             ProcDirectory process) {
         MountCheck check = new MountCheck(plan, prepared, cgroupPath, mounts);
         check.root();
+        check.terminals();
         for (MountPlan planned : plan.mounts()) {
             check.planned(planned);
         }
@@ -108,6 +109,13 @@ final class MountCheck {
         }
         expected.add(root.id());
         flags("/", plan.security().readOnlyRootfs() ? MOUNT_ATTR_RDONLY : readOnlyPath(root), root);
+    }
+
+    /** Commands get theirs from there also where a volume lies on it. */
+    private void terminals() {
+        if (prepared.terminals().equals(HOST.get("/dev/pts"))) {
+            differ("no place", "a " + plan.terminals().type() + " of its own", "the host's");
+        }
     }
 
     private void planned(MountPlan planned) {
@@ -194,7 +202,7 @@ final class MountCheck {
 
     /** The first terminal of the container's own devpts. */
     private void console(String target) {
-        MountInfo found = top.get(target);
+        MountInfo found = belowMask(target);
         if (found == null
                 || !found.type().equals(plan.terminals().type())
                 || !found.device().equals(prepared.terminals())

@@ -257,13 +257,16 @@ final class ProgramWriter {
      */
     private void awaitEndOrOrder(Input input, int signals, Block siginfo, Label childLost, Label ended) {
         assembler.step("wait for the end, or for the order to close the input");
+        Label plain = new Label("wait for the end alone");
+        // One that was not sent would be "ready" at each look: POLLNVAL.
+        call(SystemCall.FCNTL, number(input.order()), number(F_GETFD), ZERO);
+        assembler.onError(plain);
         Label made = call(
                 SystemCall.SIGNALFD4,
                 number(-1),
                 at(Block.words("[CHLD]", 1L << (SIGCHLD - 1))),
                 number(SIGSET_BYTES),
                 number(O_NONBLOCK | O_CLOEXEC));
-        Label plain = new Label("wait for the end alone");
         assembler.onError(plain);
         // the lowest number that is free; whatever it is, it gets this one
         call(SystemCall.DUP3, new Operand.ResultOf(made), number(signals + 1L), number(O_CLOEXEC));
@@ -635,12 +638,24 @@ final class ProgramWriter {
         call(SystemCall.DUP3, ZERO, number(2), ZERO);
     }
 
-    /** The leader of a new session, whose terminal is descriptor 0, if that is one. */
-    void beginSession(boolean terminal) {
+    /** What the leader of a session asks of descriptor 0 where that is no terminal: nothing. */
+    static final List<Integer> NO_TERMINAL = List.of();
+
+    /** To be its controlling terminal. */
+    static final List<Integer> TERMINAL = List.of(TIOCSCTTY);
+
+    /** That, and to let others open it again, who can only share it now: {@link PseudoTerminal#open}. */
+    static final List<Integer> KEPT_TERMINAL = List.of(TIOCSCTTY, TIOCNXCL);
+
+    /**
+     * The leader of a new session.
+     *
+     * @param asked of descriptor 0: one of the lists above
+     */
+    void beginSession(List<Integer> asked) {
+        assembler.step("begin a session");
         call(SystemCall.SETSID);
-        if (terminal) {
-            call(SystemCall.IOCTL, ZERO, number(TIOCSCTTY), ZERO);
-        }
+        asked.forEach(request -> call(SystemCall.IOCTL, ZERO, number(request), ZERO));
     }
 
     /** Closes everything for good but the given number of descriptors from {@code first} on. */

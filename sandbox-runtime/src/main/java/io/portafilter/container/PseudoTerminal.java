@@ -40,7 +40,7 @@ record PseudoTerminal(Fd master, Fd peer) implements AutoCloseable {
     static final String MULTIPLEXER = "ptmx";
 
     /**
-     * A new one.
+     * A new one, which nothing in the container can open.
      *
      * @param terminals the root of a devpts; stays the caller's
      * @param uid the host's id of the program's user, who owns it
@@ -55,8 +55,11 @@ record PseudoTerminal(Fd master, Fd peer) implements AutoCloseable {
         try {
             requireMaster(master, terminals);
             Kernel.unlockPty(master);
+            keepToOurselves(master);
             Fd peer = Kernel.openPtyPeer(master, O_RDWR | O_NOCTTY);
             try {
+                Kernel.flushTerminal(peer);
+                Kernel.flushTerminal(master);
                 Kernel.fchown(peer, uid, gid);
                 return new PseudoTerminal(master, peer);
             } catch (RuntimeException e) {
@@ -66,6 +69,19 @@ record PseudoTerminal(Fd master, Fd peer) implements AutoCloseable {
         } catch (RuntimeException e) {
             master.close();
             throw e;
+        }
+    }
+
+    /**
+     * It has a number in the container's /dev/pts by now, and a process there that opens it before the program has it
+     * could make it its own controlling terminal: the program would get none. The first line shuts the door, the second
+     * turns out whoever was inside, and what it has typed or written is thrown away after that; no process of the container that lacks the host's CAP_SYS_ADMIN comes in again until
+     * the program opens it ({@link ProgramWriter#KEPT_TERMINAL}).
+     */
+    private static void keepToOurselves(Fd master) {
+        try (Fd before = Kernel.openPtyPeer(master, O_RDWR | O_NOCTTY)) {
+            Kernel.setExclusive(before);
+            Kernel.hangUp(before);
         }
     }
 

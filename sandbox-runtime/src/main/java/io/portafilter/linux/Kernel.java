@@ -29,12 +29,16 @@ import static io.portafilter.linux.LinuxConstants.STATX_BASIC_STATS;
 import static io.portafilter.linux.LinuxConstants.STATX_INO;
 import static io.portafilter.linux.LinuxConstants.STATX_MNT_ID;
 import static io.portafilter.linux.LinuxConstants.S_IFMT;
+import static io.portafilter.linux.LinuxConstants.TCFLSH;
 import static io.portafilter.linux.LinuxConstants.TCGETS;
+import static io.portafilter.linux.LinuxConstants.TCIOFLUSH;
 import static io.portafilter.linux.LinuxConstants.TCSETS;
+import static io.portafilter.linux.LinuxConstants.TIOCEXCL;
 import static io.portafilter.linux.LinuxConstants.TIOCGPTPEER;
 import static io.portafilter.linux.LinuxConstants.TIOCGWINSZ;
 import static io.portafilter.linux.LinuxConstants.TIOCSPTLCK;
 import static io.portafilter.linux.LinuxConstants.TIOCSWINSZ;
+import static io.portafilter.linux.LinuxConstants.TIOCVHANGUP;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.MustBeClosed;
@@ -1154,6 +1158,30 @@ public final class Kernel {
                     .add(TIOCGPTPEER)
                     .add(flags | O_CLOEXEC, () -> ArgumentKind.OPEN_FLAGS.print(flags | O_CLOEXEC))
                     .runFd();
+        }
+    }
+
+    /** From now on nobody opens a terminal, but who has CAP_SYS_ADMIN in the first user namespace; ioctl_tty(2). */
+    public static void setExclusive(Fd terminal) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            call.add(terminal).add(TIOCEXCL).add(0).run();
+        }
+    }
+
+    /**
+     * Hangs a terminal up, as {@code vhangup(2)} does: whoever has it open, this descriptor included, has nothing any more,
+     * and no session has it as its controlling terminal.
+     */
+    public static void hangUp(Fd terminal) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            call.add(terminal).add(TIOCVHANGUP).add(0).run();
+        }
+    }
+
+    /** Throws away what waits at an end of a terminal to be read there, or to be sent to the other one. */
+    public static void flushTerminal(Fd terminal) {
+        try (Call call = Call.of(SystemCall.IOCTL)) {
+            call.add(terminal).add(TCFLSH).add(TCIOFLUSH).run();
         }
     }
 

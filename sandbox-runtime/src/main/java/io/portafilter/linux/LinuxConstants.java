@@ -411,11 +411,18 @@ public final class LinuxConstants {
     public static final int TCGETS = 0x5401;
     public static final int TCSETS = 0x5402;
     public static final int TIOCGWINSZ = 0x5413;
+    public static final int TCFLSH = 0x540b;
+    public static final int TIOCEXCL = 0x540c;
+    public static final int TIOCNXCL = 0x540d;
     public static final int TIOCSCTTY = 0x540e;
     public static final int TIOCSWINSZ = 0x5414;
     public static final int TIOCSPTLCK = 0x40045431;
     public static final int TIOCGPTN = 0x80045430;
+    public static final int TIOCVHANGUP = 0x5437;
     public static final int TIOCGPTPEER = 0x5441;
+
+    // asm-generic/termbits-common.h
+    public static final int TCIOFLUSH = 2;
 
     // linux/fs.h: ioctl_iflags(2)
     public static final long FS_IOC_GETFLAGS = 0x80086601L;

@@ -7,10 +7,12 @@ package io.portafilter.linux;
  * @param command the command name, which may hold blanks, parentheses and newlines
  * @param state one letter, as {@link ProcStatus#state}
  * @param parentPid the parent's process number
+ * @param terminal its controlling terminal, 0:0 without one
  * @param flags the kernel's {@code PF_*} ({@code include/linux/sched.h})
  * @param startTimeTicks when the process started, in clock ticks since boot: with the number it names a process
  */
-public record ProcStat(int pid, String command, char state, int parentPid, long flags, long startTimeTicks) {
+public record ProcStat(
+        int pid, String command, char state, int parentPid, Device terminal, long flags, long startTimeTicks) {
 
     /** The process was forked and has not yet executed anything: {@code include/linux/sched.h}. */
     public static final long PF_FORKNOEXEC = 0x40;
@@ -33,6 +35,8 @@ public record ProcStat(int pid, String command, char state, int parentPid, long 
                 text.substring(open + 1, close),
                 fields[0].charAt(0),
                 Integer.parseInt(fields[1]),
+                // signed in the file, though it is none
+                Device.decode(Integer.toUnsignedLong(Integer.parseInt(fields[4]))),
                 Long.parseLong(fields[6]),
                 Long.parseUnsignedLong(fields[19]));
     }

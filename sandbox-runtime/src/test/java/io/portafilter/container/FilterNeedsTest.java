@@ -1,5 +1,7 @@
 package io.portafilter.container;
 
+import static io.portafilter.linux.LinuxConstants.TIOCNXCL;
+import static io.portafilter.linux.LinuxConstants.TIOCSCTTY;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -14,6 +16,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class FilterNeedsTest {
 
@@ -55,6 +58,28 @@ class FilterNeedsTest {
         assertThatThrownBy(() -> ContainerProgram.of(plan))
                 .isInstanceOf(SecurityRefusal.class)
                 .hasMessageContaining("KILL_PROCESS");
+    }
+
+    /** {@code ld request; jeq it; ret ERRNO(EPERM); ret ALLOW}, for ioctl alone. */
+    private static SeccompProgram refusing(int request) {
+        ByteBuffer code = ByteBuffer.allocate(48).order(ByteOrder.nativeOrder());
+        instruction(code, 0x20, 0, 0, 0);
+        instruction(code, 0x15, 0, 3, SystemCall.IOCTL.number(Architecture.X86_64));
+        instruction(code, 0x20, 0, 0, 24);
+        instruction(code, 0x15, 0, 1, request);
+        instruction(code, 0x06, 0, 0, 0x00050001);
+        instruction(code, 0x06, 0, 0, ALLOW);
+        return new SeccompProgram(code.array(), 0, "no-request");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {TIOCSCTTY, TIOCNXCL})
+    void namesTheRequestThatATerminalTakes(int request) {
+        ContainerPlan plan = PlanFixture.plan().filter(refusing(request)).container();
+        ExecRequest terminal = new ExecRequest("e", List.of("true"), ExecRequest.LONGEST_START, true, true);
+        assertThatThrownBy(() -> ExecProgram.of(plan, plan.facts().cgroupTasksFiles(), terminal))
+                .isInstanceOf(SecurityRefusal.class)
+                .hasMessageContaining("answers ioctl with ERRNO(EPERM)");
     }
 
     @Test

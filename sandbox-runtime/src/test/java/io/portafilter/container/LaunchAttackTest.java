@@ -235,6 +235,7 @@ class LaunchAttackTest {
                 groundwork.mounts(),
                 groundwork.points(),
                 groundwork.stay(),
+                groundwork.streams(),
                 groundwork.input(),
                 groundwork.descriptors(),
                 groundwork.undo());

@@ -1,5 +1,8 @@
 package io.portafilter.container;
 
+import static io.portafilter.linux.LinuxConstants.AT_FDCWD;
+import static io.portafilter.linux.LinuxConstants.OPEN_TREE_CLOEXEC;
+import static io.portafilter.linux.LinuxConstants.OPEN_TREE_CLONE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -9,7 +12,9 @@ import io.portafilter.launch.LaunchException;
 import io.portafilter.launch.LaunchProgram;
 import io.portafilter.launch.Operand;
 import io.portafilter.launch.Operation;
+import io.portafilter.linux.Fd;
 import io.portafilter.linux.SystemCall;
+import io.portafilter.security.SecurityRequest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -88,6 +93,8 @@ class LaunchCheckTest {
         "PRLIMIT64, set umask, limit of open files differs",
         "SETNS, join the pod's, net namespace differs",
         "WRITE, join the cgroups, cgroups differs",
+        "DUP3, 'set stdin, stdout', stdin differs",
+        "DUP3, 'set stdin, stdout', stderr differs",
     })
     void namesAStepThatWasLeftOut(SystemCall call, String purpose, String difference) throws IOException {
         assertFound(request(), call(call, purpose), difference);
@@ -162,6 +169,73 @@ class LaunchCheckTest {
         try (ContainerLaunch launch = ContainerLaunch.prepare(host, request(), sandbox.pod())) {
             assertThatThrownBy(launch::check)
                     .hasMessageContaining("mount on /bin/busybox differs: asked no more than was planned");
+        }
+    }
+
+    private static final StandardStreams TERMINAL = new StandardStreams(true, true, false);
+
+    @ParameterizedTest(name = "{0}")
+    @CsvSource({
+        "DUP3, set stdout and stderr, stdout differs",
+        "DUP3, set stdout and stderr, stderr differs",
+        "IOCTL, begin a session, 'controlling terminal differs: asked 136:0, kernel 0:0'",
+    })
+    void namesAStepOfATerminalThatWasLeftOut(SystemCall call, String purpose, String difference) throws IOException {
+        assertFound(LiveSandbox.with(request(), TERMINAL), call(call, purpose), difference);
+    }
+
+    /** Programs run beside the first one would have terminals of the host. */
+    @Test
+    void namesTerminalsOfTheHostAlsoBehindAVolume() throws IOException {
+        Path volume = Files.createDirectory(sandbox.directory.resolve("volume"));
+        Host host = sandbox.host.changing(program -> {
+            List<Operation> operations = new ArrayList<>(program.operations());
+            operations.replaceAll(operation ->
+                    call(SystemCall.FSMOUNT, "make the container's devpts").test(operation)
+                            ? new Operation(
+                                    SystemCall.OPEN_TREE,
+                                    List.of(
+                                            new Operand.Literal(AT_FDCWD),
+                                            new Operand.Text("/dev/pts"),
+                                            new Operand.Literal(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)),
+                                    operation.purpose(),
+                                    operation.tolerated(),
+                                    operation.next(),
+                                    operation.onZero(),
+                                    operation.onError())
+                            : operation);
+            return new LaunchProgram(program.name(), operations, program.first(), program.labels());
+        });
+        ContainerRequest request = LiveSandbox.with(
+                request(),
+                new MountRequest("/dev/pts", volume, true, false, io.portafilter.rootfs.Propagation.PRIVATE));
+        try (ContainerLaunch launch = ContainerLaunch.prepare(host, request, sandbox.pod())) {
+            assertThatThrownBy(launch::check).hasMessageContaining("asked a devpts of its own, kernel the host's");
+        }
+    }
+
+    @Test
+    void theConsoleMayBeMasked() throws IOException {
+        SecurityRequest usual = sandbox.securityRequest();
+        SecurityRequest masked = new SecurityRequest(
+                usual.privileged(),
+                usual.podPrivileged(),
+                usual.capabilities(),
+                usual.user(),
+                usual.noNewPrivileges(),
+                usual.readOnlyRootfs(),
+                List.of("/proc/keys", "/dev/console"),
+                usual.readOnlyPaths(),
+                usual.seccomp(),
+                usual.ids(),
+                usual.labels());
+        ContainerRequest request = LiveSandbox.with(
+                sandbox.request(PidMode.CONTAINER, masked, "sh", "-c", "[ -t 0 ] && echo hidden > /dev/console"),
+                TERMINAL);
+        Running container = sandbox.start(request);
+        try (Fd master = container.monitor().input().orElseThrow()) {
+            assertThat(container.exit().orElseThrow().code()).isZero();
+            assertThat(TerminalLaunchTest.toEnd(master)).isEmpty();
         }
     }
 

@@ -161,6 +161,27 @@ class LaunchDifferenceTest {
                     held -> changed(held, "oomScoreAdj", "-998\n"),
                     "oom_score_adj differs: asked ",
                     ", kernel -998");
+            List<String> streams = List.of("stdin", "stdout", "stderr");
+            for (int i = 0; i < 3; i++) {
+                int changed = i;
+                add(
+                        cases,
+                        shape,
+                        "streams",
+                        held -> {
+                            List<OpenFile> others = new ArrayList<>(held.streams());
+                            others.set(changed, OpenFile.NONE);
+                            return changed(held, "streams", others);
+                        },
+                        streams.get(i) + " differs: asked inode ",
+                        ", kernel nothing");
+            }
+            add(
+                    cases,
+                    shape,
+                    "terminal",
+                    held -> changed(held, "terminal", new Device(136, 0)),
+                    "controlling terminal differs: asked 0:0, kernel 136:0");
         }
         return cases.stream();
     }

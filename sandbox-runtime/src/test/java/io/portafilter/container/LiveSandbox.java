@@ -154,7 +154,8 @@ final class LiveSandbox implements AutoCloseable {
         }
     }
 
-    private Running start(Host changed, ContainerRequest request) {
+    /** A container on a host that may change its program; the caller closes it. */
+    Running start(Host changed, ContainerRequest request) {
         try (ContainerLaunch launch = ContainerLaunch.prepare(changed, request, pod())) {
             launch.check();
             LaunchedContainer launched = launch.execute();

@@ -87,7 +87,7 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
                 plan,
                 request.cgroupPath(),
                 launched,
-                new ExecRequest("e", List.of(arguments), ExecRequest.LONGEST_START, true, terminal));
+                new ExecRequest("e", List.of(arguments), ExecRequest.LONGEST_START, terminal, true));
     }
 
     Output exec(String... arguments) {

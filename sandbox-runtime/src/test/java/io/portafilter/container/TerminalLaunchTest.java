@@ -1,15 +1,39 @@
 package io.portafilter.container;
 
 import static io.portafilter.container.LiveSandbox.LIMIT;
+import static io.portafilter.linux.LinuxConstants.AT_FDCWD;
+import static io.portafilter.linux.LinuxConstants.O_NONBLOCK;
+import static io.portafilter.linux.LinuxConstants.O_RDWR;
 import static io.portafilter.linux.LinuxConstants.POLLIN;
+import static io.portafilter.linux.LinuxConstants.SIG_SETMASK;
+import static io.portafilter.linux.LinuxConstants.TIOCSCTTY;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.portafilter.launch.Assembler;
+import io.portafilter.launch.Block;
+import io.portafilter.launch.ElfImage;
+import io.portafilter.launch.Label;
+import io.portafilter.launch.LaunchException;
+import io.portafilter.launch.LaunchProgram;
+import io.portafilter.launch.Operand;
+import io.portafilter.launch.Operation;
+import io.portafilter.linux.Architecture;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
 import io.portafilter.linux.KernelException;
+import io.portafilter.linux.ProcFile;
+import io.portafilter.linux.SystemCall;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -144,6 +168,147 @@ class TerminalLaunchTest {
         }
     }
 
+    /** A client that only looks types nothing. */
+    @Test
+    void aTerminalTakesNoInputFromWhoAskedForNone() throws IOException {
+        Running container =
+                start(ContainerLaunchTest.Shape.MAPPED_USERS_OWN_PIDS, StandardStreams.OUTPUT, "sleep", "1000");
+        ExecRequest looking = new ExecRequest("e", List.of("tty"), ExecRequest.LONGEST_START, true, false);
+        try (ExecLaunch exec = ExecLaunch.start(
+                sandbox.host, container.plan(), container.request().cgroupPath(), container.launched(), looking)) {
+            assertThat(exec.stdin()).isEmpty();
+            assertThat(toEnd(exec.stdout().orElseThrow())).isEqualTo("/dev/pts/0\r\n");
+            exec.resize(80, 24);
+        }
+    }
+
+    @Test
+    @SuppressWarnings("MustBeClosedChecker") // closed at once
+    void aClosedExecIsNotResized() throws IOException {
+        Running container =
+                start(ContainerLaunchTest.Shape.MAPPED_USERS_OWN_PIDS, StandardStreams.OUTPUT, "sleep", "1000");
+        ExecLaunch ended = container.startExec(true, "true");
+        ended.close();
+        try (ExecLaunch other = container.startExec(true, "sh")) {
+            ended.resize(97, 31);
+            type(other.stdin().orElseThrow(), "stty size; echo a''sked; exit\n");
+            assertThat(toEnd(other.stdout().orElseThrow()))
+                    .contains("asked\r\n")
+                    .doesNotContain("31 97");
+        }
+    }
+
+    /** Such as one of a server before there were terminals; the pod's keeps none either. */
+    @Test
+    void aMonitorWithoutTerminalsIsToldInASentence() throws IOException {
+        sandbox.pod(false);
+        try (Monitor old = Monitor.reopen(sandbox.pod().monitor()).orElseThrow()) {
+            assertThatThrownBy(old::terminals)
+                    .isInstanceOf(LaunchException.class)
+                    .hasMessageContaining("start it again");
+        }
+    }
+
+    // ---- against processes of the container
+
+    private static final int TIOCSTI = 0x5412; // asm-generic/ioctls.h
+
+    /**
+     * A program that tries without end to have the next terminal for its own before its program has it, and to type at
+     * it: in a session of its own, deaf to the hang-up.
+     */
+    private void putThief() throws IOException {
+        assumeTrue(Architecture.current() == Architecture.X86_64, "needs x86-64");
+        Assembler thief = new Assembler("thief");
+        Label first = new Label("first");
+        Label again = new Label("again");
+        thief.place(first);
+        thief.failTo(again);
+        thief.call(
+                SystemCall.RT_SIGPROCMASK,
+                new Operand.Literal(SIG_SETMASK),
+                new Operand.AddressOf(Block.words("~[]", -1)),
+                Operand.ZERO,
+                new Operand.Literal(8));
+        thief.call(SystemCall.SETSID, new Operand[0]);
+        thief.place(again);
+        for (String terminal : List.of("/dev/pts/0", "/dev/pts/1")) {
+            Label next = new Label("next");
+            Label typed = new Label("type");
+            Label close = new Label("close");
+            // without O_NOCTTY: to open it is to ask for it; it gets the first number that is free
+            thief.call(
+                    SystemCall.OPENAT,
+                    new Operand.Literal(AT_FDCWD),
+                    new Operand.Text(terminal),
+                    new Operand.Literal(O_RDWR | O_NONBLOCK),
+                    Operand.ZERO);
+            thief.onError(next);
+            thief.call(SystemCall.IOCTL, 3, TIOCSCTTY, 0);
+            thief.onError(typed);
+            thief.place(typed);
+            thief.call(
+                    SystemCall.IOCTL,
+                    new Operand.Literal(3),
+                    new Operand.Literal(TIOCSTI),
+                    new Operand.AddressOf(Block.words("!", '!')));
+            thief.onError(close);
+            thief.place(close);
+            thief.call(SystemCall.CLOSE, 3);
+            thief.onError(next);
+            thief.place(next);
+        }
+        thief.call(SystemCall.GETPID, new Operand[0]);
+        thief.continueAt(again);
+        thief.onError(again);
+        Path file = sandbox.directory.resolve("layer/bin/thief");
+        Files.write(file, ElfImage.of(thief.assemble(first)).bytes());
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void noProcessOfTheContainerTakesTheTerminalOfAnExec(ContainerLaunchTest.Shape shape) throws IOException {
+        putThief();
+        Running container = start(shape, StandardStreams.OUTPUT, "sh", "-c", "thief & echo begun; exec sleep 1000");
+        assertThat(container.stdout()).isEqualTo("begun\n");
+        for (int i = 0; i < 25; i++) {
+            try (ExecLaunch exec = container.startExec(
+                    true, "sh", "-c", "tty; echo its own > /dev/tty; stty -icanon min 0 time 2; head -c 3; echo end")) {
+                // When it has ended its terminal is anybody's; what is typed then reaches no program.
+                String seen = until(exec.stdout().orElseThrow(), "end\r\n").replaceFirst("end\r\n!*$", "end\r\n");
+                assertThat(seen).as("exec " + i).matches("/dev/pts/[01]\r\nits own\r\nend\r\n");
+            }
+        }
+        assertThat(container.exec("ps", "-o", "args").stdout()).contains("thief");
+    }
+
+    @Test
+    @SuppressWarnings("MustBeClosedChecker") // none is made
+    void aContainerThatTakesAllItsTerminalsLeavesOthersTheirs() throws IOException {
+        sandbox.pod(false);
+        Running greedy = sandbox.container(
+                PidMode.CONTAINER,
+                "sh",
+                "-c",
+                "for i in $(seq 80); do { sh -c 'echo opened; exec sleep 1000' < /dev/ptmx || echo refused; } & done;"
+                        + " wait");
+        Running neighbour = sandbox.container(PidMode.CONTAINER, "sleep", "1000");
+        StringBuilder said = new StringBuilder();
+        try (Fd output = greedy.monitor().stdout()) {
+            while (said.toString().lines().count() < 80) {
+                said.append(until(output, "\n"));
+            }
+        }
+        assertThat(said.toString().lines().filter("opened"::equals)).hasSize(64);
+        assertThatThrownBy(() -> greedy.startExec(true, "tty"))
+                .isInstanceOf(LaunchException.class)
+                .hasMessageContaining("no terminal is free");
+        try (ExecLaunch exec = neighbour.startExec(true, "tty")) {
+            assertThat(toEnd(exec.stdout().orElseThrow())).isEqualTo("/dev/pts/0\r\n");
+        }
+    }
+
     @Test
     void anExecReadsWhatItIsGivenUntilThatEnds() throws IOException {
         Running container =
@@ -219,6 +384,51 @@ class TerminalLaunchTest {
         }
         assertThat(container.exit().orElseThrow().code()).isEqualTo(5);
         assertThat(container.monitor().input()).isEmpty();
+    }
+
+    /** Whatever keeps the order from its monitor: it waits for the end then, and for nothing else. */
+    @Test
+    void aMonitorWithoutTheOrderDoesNotSpin() throws IOException {
+        sandbox.pod(false);
+        Host deaf = sandbox.host.changing(program -> {
+            List<Operation> operations = new ArrayList<>(program.operations());
+            // One step more, behind the close of the socket that it was sent over.
+            for (int i = 0; i < program.operations().size(); i++) {
+                Operation socket = program.operations().get(i);
+                if (socket.call() == SystemCall.CLOSE && socket.purpose().equals("take the namespaces to keep")) {
+                    int more = operations.size();
+                    operations.set(i, leadingTo(more, socket, socket.call(), socket.arguments()));
+                    List<Operand> order = List.of(new Operand.Literal(ContainerProgram.INPUT_END));
+                    operations.add(leadingTo(socket.next(), socket, SystemCall.CLOSE, order));
+                }
+            }
+            return new LaunchProgram(program.name(), operations, program.first(), program.labels());
+        });
+        Running container = sandbox.start(
+                deaf,
+                LiveSandbox.with(
+                        sandbox.request(PidMode.CONTAINER, sandbox.securityRequest(), "sh", "-c", "sleep 1000"),
+                        INPUT_ONCE));
+        try (container) {
+            long before = ticks(container.monitor());
+            assertThat(container.monitor().awaitEnd(Duration.ofSeconds(2))).isFalse();
+            assertThat(ticks(container.monitor()) - before)
+                    .as("its processor time, of 200 ticks")
+                    .isLessThan(10);
+            container.kill();
+            assertThat(container.exit().orElseThrow().code()).isEqualTo(137);
+        }
+    }
+
+    private static Operation leadingTo(int next, Operation like, SystemCall call, List<Operand> arguments) {
+        return new Operation(call, arguments, like.purpose(), like.tolerated(), next, next, like.onError());
+    }
+
+    /** utime and stime of {@code proc_pid_stat(5)}. */
+    private static long ticks(Monitor monitor) {
+        String stat = ProcFile.read("/proc/" + monitor.process().pid() + "/stat");
+        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+        return Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
     }
 
     /** Its monitor waits for either then: the end must be seen without any order, whenever it comes. */
