@@ -18,6 +18,7 @@ import io.portafilter.cri.v1.LinuxPodSandboxConfig;
 import io.portafilter.cri.v1.RunPodSandboxRequest;
 import io.portafilter.cri.v1.StopPodSandboxRequest;
 import io.portafilter.linux.EventLoop;
+import io.portafilter.network.PodNetwork;
 import io.portafilter.security.KernelVersion;
 import io.portafilter.security.Labels;
 import io.portafilter.state.Bytes;
@@ -160,7 +161,7 @@ final class PodLifecycle {
         PodSpec spec = withSelinuxLevel(asked);
         LivePod pod = new LivePod(id, request, spec, new PodFiles(places.podFiles(id), nodeName));
         Rollback undo = new Rollback();
-        List<String> addresses;
+        PodNetwork.Added added;
         try (undo) {
             flight.stage("making its directories");
             undo.add(() -> Directories.remove(places.podState(id)));
@@ -177,9 +178,9 @@ final class PodLifecycle {
             undo.add(() -> release(pod));
             SandboxNetwork.Launched made = network.launch(pod, launchRequest(pod), undo);
             PodLaunch launch = made.launch();
-            addresses = made.addresses();
+            added = made.network();
             flight.stage("recording");
-            PodRecord record = newRecord(pod, PodState.READY, Optional.of(launch.launched()), addresses);
+            PodRecord record = newRecord(pod, PodState.READY, Optional.of(launch.launched()), added.addresses());
             undo.add(() -> node.database().note(new Change.RemovePod(id)));
             node.database().commit(new Change.PutPod(record));
             watch(pod, launch.execute());
@@ -200,7 +201,10 @@ final class PodLifecycle {
                 Level.INFO,
                 "pod.ready pod=" + pod.name() + " id=" + Places.shortId(id) + " micros="
                         + (System.nanoTime() - start) / 1000
-                        + (addresses.isEmpty() ? "" : " addresses=" + String.join(",", addresses)));
+                        + (added.addresses().isEmpty()
+                                ? ""
+                                : " plugins_micros=" + added.plugins().toNanos() / 1000 + " addresses="
+                                        + String.join(",", added.addresses())));
         return id;
     }
 

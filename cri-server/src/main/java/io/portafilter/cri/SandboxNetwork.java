@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import com.google.errorprone.annotations.MustBeClosed;
 import io.grpc.Status;
 import io.portafilter.container.Host;
 import io.portafilter.container.PodLaunch;
@@ -35,8 +36,8 @@ final class SandboxNetwork {
     private final PodNetwork network;
     private final PodCidr podCidr;
 
-    /** A launch and the addresses of its pod. */
-    record Launched(PodLaunch launch, List<String> addresses) {}
+    /** A launch and the network that its pod came into. */
+    record Launched(PodLaunch launch, PodNetwork.Added network) {}
 
     SandboxNetwork(Host host, PodNetwork network, PodCidr podCidr) {
         this.host = host;
@@ -52,76 +53,91 @@ final class SandboxNetwork {
      */
     @SuppressWarnings("MustBeClosedChecker") // closed by undo
     Launched launch(LivePod pod, PodRequest asked, Rollback undo) {
-        Optional<PlannedNetwork> planned = asked.hostNetwork() ? Optional.empty() : plan(pod);
-        if (!PodLaunch.takesNetwork(asked)) {
-            PodLaunch launch = PodLaunch.prepare(host, asked);
-            undo.add(launch::close);
-            return new Launched(launch, planned.isEmpty() ? List.of() : addInside(pod, planned.get(), launch));
-        }
-        try (Fd namespace = network.newNamespace()) {
-            if (planned.isEmpty()) {
-                return new Launched(prepare(asked, namespace, undo), List.of());
-            }
-            if (OF_NO_INTERFACE.containsAll(networkSysctls(asked))) {
-                return sideBySide(pod, planned.get(), asked, namespace, undo);
-            }
-            // net.ipv4.conf.eth0 is there when eth0 is
-            List<String> addresses = add(pod, planned.get(), namespace);
-            return new Launched(prepare(asked, namespace, undo), addresses);
-        }
-    }
-
-    private static List<String> networkSysctls(PodRequest asked) {
-        return asked.sysctls().keySet().stream()
-                .filter(name -> name.startsWith("net."))
-                .toList();
-    }
-
-    @SuppressWarnings("MustBeClosedChecker") // closed by undo
-    private PodLaunch prepare(PodRequest asked, Fd namespace, Rollback undo) {
-        PodLaunch launch = PodLaunch.prepare(host, asked, namespace);
-        undo.add(launch::close);
-        return launch;
-    }
-
-    /** The network namespace that the pod's own user namespace owns is made in there, so it is set up afterwards. */
-    private List<String> addInside(LivePod pod, PlannedNetwork planned, PodLaunch launch) {
-        try (Fd namespace = launch.network()
-                .orElseThrow(() -> CriException.precondition(
-                        asked(pod), "its first process ended before the network was set up", "try again"))) {
-            return add(pod, planned, namespace);
-        }
-    }
-
-    private Launched sideBySide(LivePod pod, PlannedNetwork planned, PodRequest asked, Fd namespace, Rollback undo) {
-        CompletableFuture<List<String>> adding =
-                CompletableFuture.supplyAsync(() -> add(pod, planned, namespace), Thread::startVirtualThread);
-        PodLaunch launch;
+        Adding adding = new Adding(pod, asked.hostNetwork() ? Optional.empty() : plan(pod), namesInterfaces(asked));
         try {
-            launch = prepare(asked, namespace, undo);
+            PodLaunch launch = prepare(asked, adding);
+            undo.add(launch::close);
+            return new Launched(launch, adding.result());
         } catch (RuntimeException | Error e) {
-            // what is to be undone must have come to its end
-            adding.handle((_, failure) -> failure)
-                    .thenAccept(failure -> {
-                        if (failure != null) {
-                            e.addSuppressed(failure);
-                        }
-                    })
-                    .join();
+            adding.end(e);
             throw e;
         }
-        try {
-            return new Launched(launch, adding.join());
-        } catch (CompletionException e) {
-            throw e.getCause() instanceof RuntimeException cause ? cause : e;
+    }
+
+    /** net.ipv4.conf.eth0 is there when eth0 is. */
+    private static boolean namesInterfaces(PodRequest asked) {
+        return asked.sysctls().keySet().stream()
+                .anyMatch(name -> name.startsWith("net.") && !OF_NO_INTERFACE.contains(name));
+    }
+
+    @MustBeClosed
+    private PodLaunch prepare(PodRequest asked, Adding adding) {
+        if (!PodLaunch.takesNetwork(asked)) {
+            // the network namespace that the pod's own user namespace owns is made in there
+            return PodLaunch.prepare(host, asked, adding::begin);
+        }
+        try (Fd namespace = network.newNamespace()) {
+            adding.begin(namespace);
+            return PodLaunch.prepare(host, asked, namespace);
         }
     }
 
-    private List<String> add(LivePod pod, PlannedNetwork planned, Fd namespace) {
-        try {
-            return network.add(planned, pod.files().directory(), namespace);
-        } catch (NetworkException e) {
-            throw told(asked(pod), e);
+    /** A pod's way into its network, beside its launch. Belongs to one thread. */
+    private final class Adding {
+        private final LivePod pod;
+        private final Optional<PlannedNetwork> planned;
+        private final boolean first;
+        private CompletableFuture<PodNetwork.Added> begun = CompletableFuture.completedFuture(PodNetwork.Added.NOTHING);
+
+        /** @param first whether nothing else goes on until the pod is in its network */
+        Adding(LivePod pod, Optional<PlannedNetwork> planned, boolean first) {
+            this.pod = pod;
+            this.planned = planned;
+            this.first = first;
+        }
+
+        /** @param namespace the pod's; it stays the caller's */
+        void begin(Fd namespace) {
+            if (planned.isEmpty()) {
+                return;
+            }
+            begun = addTo(planned.get(), namespace);
+            if (first) {
+                PodNetwork.Added _ = result();
+            }
+        }
+
+        @SuppressWarnings("MustBeClosedChecker") // closed by who adds
+        private CompletableFuture<PodNetwork.Added> addTo(PlannedNetwork asked, Fd namespace) {
+            Fd own = namespace.duplicate();
+            return CompletableFuture.supplyAsync(
+                    () -> {
+                        try (own) {
+                            return network.add(asked, pod.files().directory(), own);
+                        } catch (NetworkException e) {
+                            throw told(asked(pod), e);
+                        }
+                    },
+                    Thread::startVirtualThread);
+        }
+
+        PodNetwork.Added result() {
+            try {
+                return begun.join();
+            } catch (CompletionException e) {
+                throw e.getCause() instanceof RuntimeException cause ? cause : e;
+            }
+        }
+
+        /** Returns when it has come to its end, however: what is to be undone must have. */
+        void end(Throwable failed) {
+            try {
+                PodNetwork.Added _ = result();
+            } catch (RuntimeException e) {
+                if (!e.equals(failed)) {
+                    failed.addSuppressed(e);
+                }
+            }
         }
     }
 

@@ -179,14 +179,29 @@ public final class PodNetwork implements AutoCloseable {
     }
 
     /**
+     * What a pod got in its network.
+     *
+     * @param addresses its addresses, the primary one first
+     * @param plugins how long the plugins took
+     */
+    public record Added(List<String> addresses, Duration plugins) {
+
+        /** In no network but the host's, or in none at all. */
+        public static final Added NOTHING = new Added(List.of(), Duration.ZERO);
+
+        public Added {
+            addresses = List.copyOf(addresses);
+        }
+    }
+
+    /**
      * Puts a pod into a network.
      *
      * @param files the pod's own directory
      * @param namespace the pod's; it stays the caller's
-     * @return its addresses, the primary one first
      * @throws NetworkException if a plugin fails; {@link #remove} undoes what was done until then
      */
-    public List<String> add(PlannedNetwork planned, Path files, Fd namespace) {
+    public Added add(PlannedNetwork planned, Path files, Fd namespace) {
         Attachment pod = planned.attachment;
         Lock lock = collecting.readLock();
         lock.lock();
@@ -195,16 +210,18 @@ public final class PodNetwork implements AutoCloseable {
             namespaces.name(pod.podId(), namespace);
             NetworkConfig network = pod.network();
             Optional<CniResult> result = Optional.empty();
+            long begin = System.nanoTime();
             for (NetworkConfig.Plugin plugin : network.plugins()) {
                 result = Optional.of(CniResult.of(call(pod, plugin, "ADD", result), network.version()));
             }
+            Duration took = Duration.ofNanos(System.nanoTime() - begin);
             CniResult last = result.orElseThrow();
             results.put(pod, last);
             List<String> addresses = last.addresses(Attachment.INTERFACE);
             if (addresses.isEmpty()) {
                 throw NetworkException.because("the plugins gave " + Attachment.INTERFACE + " no address");
             }
-            return addresses;
+            return new Added(addresses, took);
         } catch (NetworkException e) {
             throw e.in("network " + pod.network().name());
         } finally {

@@ -329,15 +329,17 @@ class PodNetworkTest {
 
     @Test
     void aSysctlOfTheInterfaceIsSetWhenItIsThere() {
-        Pod pod = live.pod()
-                .configure(config -> config.getLinuxBuilder().putSysctls("net.ipv4.conf.eth0.rp_filter", "2"))
-                .run();
+        for (PodFixture fixture : List.of(live.pod(), live.pod().userNamespace(FIRST_HOST_ID))) {
+            Pod pod = fixture.configure(
+                            config -> config.getLinuxBuilder().putSysctls("net.ipv4.conf.eth0.rp_filter", "2"))
+                    .run();
 
-        assertThat(pod.container(live.busybox())
-                        .shell("cat /proc/sys/net/ipv4/conf/eth0/rp_filter")
-                        .runToEnd()
-                        .logged("stdout"))
-                .isEqualTo("2\n");
+            assertThat(pod.container(live.busybox())
+                            .shell("cat /proc/sys/net/ipv4/conf/eth0/rp_filter")
+                            .runToEnd()
+                            .logged("stdout"))
+                    .isEqualTo("2\n");
+        }
     }
 
     @Test
@@ -416,14 +418,34 @@ class PodNetworkTest {
     void aPluginThatFailsIsToldInItsOwnWordsAndAllIsTakenBack() throws IOException {
         configure("10-test.conflist", bridge(ipv4(), SCRIPT));
         say("fail.ADD", "{\"code\":123,\"msg\":\"out of luck\"}");
+        for (boolean ownUsers : List.of(false, true)) {
+            PodFixture fixture = mapping(freePort());
 
-        Refusal refusal = Refusal.of(() -> mapping(freePortUnchecked()).run());
+            Refusal refusal = Refusal.of(() -> (ownUsers ? fixture.userNamespace(FIRST_HOST_ID) : fixture).run());
 
-        assertThat(refusal.code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
-        assertThat(refusal.message()).contains("network " + NETWORK + ": plugin pfscript ADD: out of luck (code 123");
-        assertThat(calls()).extracting(call -> call.split(" ")[0]).containsExactly("ADD", "DEL");
-        assertThat(live.cri().pods()).isEmpty();
-        awaitNothingLeft();
+            assertThat(refusal.code()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+            assertThat(refusal.message())
+                    .contains("network " + NETWORK + ": plugin pfscript ADD: out of luck (code 123");
+            assertThat(calls()).extracting(call -> call.split(" ")[0]).containsExactly("ADD", "DEL");
+            Files.delete(PLUGINS.resolve("calls"));
+            assertThat(live.cri().pods()).isEmpty();
+            awaitNothingLeft();
+        }
+    }
+
+    /** The launch fails while the pod is being added: what ADD does afterwards is taken back too. */
+    @Test
+    void aLaunchThatFailsBesideItsPluginsLeavesNothingInTheNetwork() throws IOException {
+        for (boolean ownUsers : List.of(false, true)) {
+            PodFixture fixture = mapping(freePort())
+                    .configure(config -> config.getLinuxBuilder().putSysctls("net.ipv4.ping_group_range", "none"));
+
+            Refusal refusal = Refusal.of(() -> (ownUsers ? fixture.userNamespace(FIRST_HOST_ID) : fixture).run());
+
+            assertThat(refusal.message()).contains("net.ipv4.ping_group_range");
+            assertThat(live.cri().pods()).isEmpty();
+            awaitNothingLeft();
+        }
     }
 
     private static int freePortUnchecked() {

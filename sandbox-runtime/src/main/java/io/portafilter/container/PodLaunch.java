@@ -15,6 +15,7 @@ import io.portafilter.security.Labels;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * A pod sandbox that is prepared: its namespaces exist and its pause process waits. {@link #execute} lets it be; closing
@@ -43,7 +44,7 @@ public final class PodLaunch implements AutoCloseable {
     @MustBeClosed
     public static PodLaunch prepare(Host host, PodRequest asked) {
         if (!takesNetwork(asked)) {
-            return prepareIn(host, asked, new Descriptors());
+            return prepare(host, asked, _ -> {});
         }
         try (Fd network = OwnThread.newNetworkNamespace()) {
             return prepare(host, asked, network);
@@ -65,12 +66,24 @@ public final class PodLaunch implements AutoCloseable {
     public static PodLaunch prepare(Host host, PodRequest asked, Fd network) {
         Descriptors descriptors = new Descriptors();
         descriptors.give(Slot.Role.NETWORK_NAMESPACE, network.duplicate());
-        return prepareIn(host, asked, descriptors);
+        return prepareIn(host, asked, descriptors, _ -> {});
+    }
+
+    /**
+     * As the other, for a request that takes no network namespace.
+     *
+     * @param made is shown the network namespace that the pod's own user namespace owns, if there is one, as soon as it is
+     *     made; the pod goes on when that returns, with its sysctls for one. It stays the launch's
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // the launch closes what it is given
+    public static PodLaunch prepare(Host host, PodRequest asked, Consumer<Fd> made) {
+        return prepareIn(host, asked, new Descriptors(), made);
     }
 
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
-    private static PodLaunch prepareIn(Host host, PodRequest asked, Descriptors given) {
+    private static PodLaunch prepareIn(Host host, PodRequest asked, Descriptors given, Consumer<Fd> networkMade) {
         try (Rollback undo = new Rollback();
                 Descriptors descriptors = given) {
             Host.MadeCgroup made = host.makeCgroup(asked.cgroupPath(), asked.limits(), undo);
@@ -99,6 +112,9 @@ public final class PodLaunch implements AutoCloseable {
                 pause = new ProcessRef(pid, process.stat().startTimeTicks());
                 if (plan.ids().isPresent()) {
                     map(process, plan.ids().get());
+                    if (!plan.hostNetwork()) {
+                        show(process, networkMade, launch);
+                    }
                     launch.openGate();
                 }
                 launch.status().awaitReady();
@@ -106,6 +122,14 @@ public final class PodLaunch implements AutoCloseable {
             }
             made.letGo();
             return new PodLaunch(launch, new LaunchedPod(launch.monitor().process(), pause), undo.transfer());
+        }
+    }
+
+    private static void show(ProcDirectory process, Consumer<Fd> networkMade, PreparedLaunch launch) {
+        try (Fd network = process.openNamespace("net")) {
+            long begin = System.nanoTime();
+            networkMade.accept(network);
+            launch.status().waited(Duration.ofNanos(System.nanoTime() - begin));
         }
     }
 
@@ -167,11 +191,6 @@ public final class PodLaunch implements AutoCloseable {
                 "size=" + asked.sharedMemoryBytes(),
                 "uid=" + ids.map(map -> map.hostUid(0)).orElse(0L),
                 "gid=" + ids.map(map -> map.hostGid(0)).orElse(0L));
-    }
-
-    /** The pod's network namespace; the caller closes it. Empty when the pause process has ended. */
-    public Optional<Fd> network() {
-        return launched.network();
     }
 
     /** The processes, to be recorded before {@link #execute}. */

@@ -34,7 +34,7 @@ public final class LaunchStatus implements AutoCloseable {
     private final ElfImage image;
     private final Fd pipe;
     private final Fd progress;
-    private final long deadline;
+    private long deadline;
     private final List<LaunchException> failures = new ArrayList<>();
     private final List<Integer> started = new ArrayList<>();
     private boolean ready;
@@ -66,6 +66,11 @@ public final class LaunchStatus implements AutoCloseable {
             step(deadline);
         }
         return started.get(n - 1);
+    }
+
+    /** Puts the deadline off by the time for which the launch stood at a gate because we had something else to do. */
+    public void waited(Duration time) {
+        deadline += time.toNanos();
     }
 
     /** Waits until the launch stands at its gate; throws if it ends before. */
