@@ -275,8 +275,41 @@ class StreamExecTest {
         live.awaitAsBefore(before);
     }
 
+    /** Who is attached has no process of his own: what is counted is what a connection costs the server. */
     @Test
-    void idleOnesTakeNoThread() throws Exception {
+    void thousandsOfIdleOnesTakeNoThreadAndLittleMemory() throws Exception {
+        Container container = idle();
+        Host before = live.host();
+        List<StreamClient> open = new ArrayList<>();
+        try {
+            attach(container, open, 200);
+            long threads = threads();
+            long memory = residentKilobytes();
+            attach(container, open, 2000);
+            assertThat(threads()).isLessThan(threads + 10);
+            assertThat(residentKilobytes() - memory).isLessThan(2000 * 32);
+            try (StreamClient client = StreamRequests.exec(
+                    container, "spdy/v4.channel.k8s.io", StreamRequests::output, "echo", "served")) {
+                assertThat(client.text("stdout")).isEqualTo("served\n");
+            }
+        } finally {
+            for (StreamClient client : open) {
+                client.close();
+            }
+        }
+        live.awaitAsBefore(before);
+    }
+
+    private static void attach(Container container, List<StreamClient> open, int count) throws IOException {
+        for (int i = 0; i < count; i++) {
+            String protocol = i % 2 == 0 ? "spdy/v4.channel.k8s.io" : "ws/v5.channel.k8s.io";
+            open.add(StreamRequests.attach(container, protocol, List.of("stdout", "stderr")));
+        }
+    }
+
+    /** The server keeps a monitor and pipes of each command, and no thread. */
+    @Test
+    void idleCommandsTakeNoThread() throws Exception {
         Container container = idle();
         List<StreamClient> open = new ArrayList<>();
         try {
