@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -63,6 +64,7 @@ class EveryStepFailsTest {
         return switch (operation.purpose()) {
             case "tell of a failure", "end" -> true;
             case "wait for the end", "take the namespaces to keep" -> true;
+            case "wait for the end, or for the order to close the input" -> true;
             case "stay, if told so, until the server has read the log" -> true;
             // a path that is not there, or a file where a directory is tried next
             default ->
@@ -79,6 +81,11 @@ class EveryStepFailsTest {
 
     /** Runs {@code launch} with each operation from a first one on failing, and looks at what it says and leaves. */
     private void failEach(int first, int stride, Function<Host, Optional<LaunchException>> launch) {
+        failEach(first, stride, _ -> true, launch);
+    }
+
+    private void failEach(
+            int first, int stride, Predicate<Operation> chosen, Function<Host, Optional<LaunchException>> launch) {
         AtomicReference<LaunchProgram> seen = new AtomicReference<>();
         Host recording = sandbox.host.changing(program -> {
             seen.set(program);
@@ -91,6 +98,9 @@ class EveryStepFailsTest {
         for (int i = first; i < program.operations().size(); i += stride) {
             int index = i;
             Operation operation = program.operations().get(i);
+            if (!chosen.test(operation)) {
+                continue;
+            }
             String step = "operation " + i + " (" + operation.purpose() + ": "
                     + operation.call().callName() + ")";
             Optional<LaunchException> failure = launch.apply(sandbox.host.changing(whole -> failingAt(whole, index)));
@@ -113,6 +123,58 @@ class EveryStepFailsTest {
         failEach(shape.mapped ? 1 : 0, 2, host -> {
             try {
                 sandbox.containerOn(host, shape.pids, "sleep", "1000").remove();
+                return Optional.empty();
+            } catch (LaunchException e) {
+                return Optional.of(e);
+            }
+        });
+    }
+
+    /** What programs with other streams than two pipes do besides. */
+    private static boolean isOfStreams(Operation operation) {
+        return switch (operation.purpose()) {
+            case "open the program's terminal",
+                    "hand over the terminals",
+                    "mount on /dev/console",
+                    "set stdout and stderr",
+                    "set stdin, stdout and stderr",
+                    "begin a session",
+                    "wait for the end, or for the order to close the input" -> true;
+            default -> false;
+        };
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void ofAContainerWithATerminal(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        failEach(0, 1, EveryStepFailsTest::isOfStreams, host -> ended(host, LiveSandbox.TERMINAL, shape));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void ofAContainerWithInputForOne(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        failEach(0, 1, EveryStepFailsTest::isOfStreams, host -> ended(host, LiveSandbox.INPUT_ONCE, shape));
+    }
+
+    private Optional<LaunchException> ended(Host host, StandardStreams streams, ContainerLaunchTest.Shape shape) {
+        try {
+            sandbox.containerOn(host, streams, shape.pids, "sleep", "1000").remove();
+            return Optional.empty();
+        } catch (LaunchException e) {
+            return Optional.of(e);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void ofAnExecWithATerminal(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        Running container = sandbox.container(shape.pids, "sleep", "1000");
+        failEach(0, 1, EveryStepFailsTest::isOfStreams, host -> {
+            try (ExecLaunch exec = container.startExec(host, true, "sleep", "1000")) {
+                assertThat(exec.monitor().process().pid()).isPositive();
                 return Optional.empty();
             } catch (LaunchException e) {
                 return Optional.of(e);

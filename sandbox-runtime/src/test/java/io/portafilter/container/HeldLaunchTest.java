@@ -216,6 +216,30 @@ class HeldLaunchTest {
         whileHeld(shape, HeldLaunchTest::isExecve, sandbox.securityRequest(), look, look);
     }
 
+    /** The master above all: who had it would read and type for the program. */
+    @ParameterizedTest
+    @EnumSource
+    void beforeExecveNothingIsOpenButTheTerminalAndTheStatus(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        Host holding = sandbox.host.changing(program -> holding(program, HeldLaunchTest::isExecve));
+        Look look = pid -> {
+            assertThat(descriptors(pid)).hasSize(4).contains(0, 1, 2);
+            assertThat(targets(pid)).containsExactlyInAnyOrder("/dev/pts/0", "pipe:");
+        };
+        ContainerRequest request = LiveSandbox.with(
+                sandbox.request(shape.pids, sandbox.securityRequest(), "sleep", "1000"), LiveSandbox.TERMINAL);
+        whileHeld(request.cgroupPath(), () -> startOn(holding, request), look);
+        Running container = sandbox.container(shape.pids, "sleep", "1000");
+        whileHeld(
+                container.request().cgroupPath(),
+                () -> {
+                    try (ExecLaunch exec = container.startExec(holding, true, "sleep", "1000")) {
+                        exec.killTree();
+                    }
+                },
+                look);
+    }
+
     /** Where the process could reach itself through the container's /proc, nothing else is open any more. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})

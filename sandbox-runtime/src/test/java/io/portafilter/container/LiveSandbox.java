@@ -37,6 +37,8 @@ final class LiveSandbox implements AutoCloseable {
 
     private static final Path BUSYBOX = Path.of("/bin/busybox");
     static final Duration LIMIT = Duration.ofSeconds(10);
+    static final StandardStreams TERMINAL = new StandardStreams(true, true, false);
+    static final StandardStreams INPUT_ONCE = new StandardStreams(false, true, true);
     static final IdMappings MAPPED =
             new IdMappings(List.of(new IdMapping(0, 200000, 65536)), List.of(new IdMapping(0, 300000, 65536)));
 
@@ -149,6 +151,15 @@ final class LiveSandbox implements AutoCloseable {
     Running containerOn(Host changed, PidMode pids, String... arguments) {
         try {
             return start(changed, request(pids, securityRequest(), arguments));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** As the other, with streams that are asked for. */
+    Running containerOn(Host changed, StandardStreams streams, PidMode pids, String... arguments) {
+        try {
+            return start(changed, with(request(pids, securityRequest(), arguments), streams));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -63,6 +63,35 @@ class OutOfDescriptorsTest {
 
     @ParameterizedTest
     @EnumSource(names = {"HOST_USERS_OWN_PIDS", "MAPPED_USERS_SHARED_PIDS"})
+    void leavesNothingOfAContainerWithATerminal(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        failAtEachDescriptor(() -> sandbox.containerOn(sandbox.host, LiveSandbox.TERMINAL, shape.pids, "sleep", "1000")
+                .remove());
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"HOST_USERS_OWN_PIDS", "MAPPED_USERS_SHARED_PIDS"})
+    void leavesNothingOfAContainerWithInputForOne(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        failAtEachDescriptor(
+                () -> sandbox.containerOn(sandbox.host, LiveSandbox.INPUT_ONCE, shape.pids, "sleep", "1000")
+                        .remove());
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"HOST_USERS_OWN_PIDS", "MAPPED_USERS_SHARED_PIDS"})
+    void leavesNothingOfAnExecWithATerminal(ContainerLaunchTest.Shape shape) throws IOException {
+        sandbox.pod(shape.mapped);
+        Running container = sandbox.container(shape.pids, "sleep", "1000");
+        failAtEachDescriptor(() -> {
+            try (ExecLaunch exec = container.startExec(true, "sleep", "1000")) {
+                assertThat(exec.monitor().process().isAlive()).isTrue();
+            }
+        });
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"HOST_USERS_OWN_PIDS", "MAPPED_USERS_SHARED_PIDS"})
     void leavesNothingOfAnExec(ContainerLaunchTest.Shape shape) throws IOException {
         sandbox.pod(shape.mapped);
         Running container = sandbox.container(shape.pids, "sleep", "1000");

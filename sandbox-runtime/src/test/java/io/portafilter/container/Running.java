@@ -82,8 +82,13 @@ record Running(Host host, ContainerPlan plan, ContainerRequest request, Launched
     /** With a terminal, or input; the caller closes it. */
     @MustBeClosed
     ExecLaunch startExec(boolean terminal, String... arguments) {
+        return startExec(host, terminal, arguments);
+    }
+
+    @MustBeClosed
+    ExecLaunch startExec(Host on, boolean terminal, String... arguments) {
         return ExecLaunch.start(
-                host,
+                on,
                 plan,
                 request.cgroupPath(),
                 launched,
