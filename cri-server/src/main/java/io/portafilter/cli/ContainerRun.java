@@ -1,5 +1,6 @@
 package io.portafilter.cli;
 
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.portafilter.cri.v1.ContainerConfig;
 import io.portafilter.cri.v1.ContainerState;
@@ -39,7 +40,22 @@ final class ContainerRun {
             PodVolumes volumes,
             Map<String, RunFacts.Image> images,
             ContainerOutput output,
-            PrintStream progress) {}
+            PrintStream progress,
+            Person person) {}
+
+    /**
+     * Who sits at the container of a pod that has one.
+     *
+     * @param types whether what is read here goes there
+     * @param terminal whether it gets a terminal, as this process has one
+     */
+    record Person(boolean types, boolean terminal) {
+        static final Person NOBODY = new Person(false, false);
+
+        boolean isThere() {
+            return types || terminal;
+        }
+    }
 
     /** The sandbox that runs. */
     record PodSandbox(String id, io.portafilter.cri.v1.PodSandboxConfig config) {}
@@ -172,6 +188,11 @@ final class ContainerRun {
         }
     }
 
+    /** Init containers have their output copied as always. */
+    private boolean hasPerson() {
+        return around.person.isThere() && around.translation.pod().containers().contains(container);
+    }
+
     private void say(String sentence) {
         around.progress.println("portafilter: container " + name() + " " + sentence);
     }
@@ -190,6 +211,14 @@ final class ContainerRun {
                     });
         } catch (Refused e) {
             throw e.refusal;
+        }
+        if (hasPerson()) {
+            Person person = around.person;
+            config = config.toBuilder()
+                    .setStdin(config.getStdin() || person.types)
+                    .setStdinOnce(config.getStdinOnce() || person.types)
+                    .setTty(config.getTty() || person.terminal)
+                    .build();
         }
         return around.connection
                 .runtime()
@@ -243,9 +272,22 @@ final class ContainerRun {
             stopAttempt(around.translation.pod().gracePeriodSeconds());
         }
         try {
-            return follow(created, attempt);
+            return hasPerson() ? connected(created, attempt) : follow(created, attempt);
         } finally {
             id = "";
+        }
+    }
+
+    /** What it wrote before that is in its log; a program that has ended by then has written all of it there. */
+    private int connected(String created, int attempt) throws CommandException, IOException, InterruptedException {
+        AttachedContainer attached = AttachedContainer.of(around.connection, created);
+        try {
+            return attached.run(around.person.types, false);
+        } catch (StatusRuntimeException e) {
+            if (e.getStatus().getCode() == Status.Code.FAILED_PRECONDITION) {
+                return follow(created, attempt);
+            }
+            throw e;
         }
     }
 

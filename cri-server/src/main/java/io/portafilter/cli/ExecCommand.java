@@ -110,7 +110,7 @@ final class ExecCommand implements Callable<Integer> {
                             .setTty(tty)
                             .build())
                     .getUrl();
-            return RemoteProgram.run(url, stdin, tty, false);
+            return RemoteProgram.run(url, stdin, tty);
         }
     }
 }

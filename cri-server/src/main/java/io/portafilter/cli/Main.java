@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
             PsCommand.class,
             LogsCommand.class,
             ExecCommand.class,
+            AttachCommand.class,
             PortForwardCommand.class
         },
         footer = {"", "portafilter COMMAND --help says more about a command."})

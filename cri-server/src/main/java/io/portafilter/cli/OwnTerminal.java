@@ -35,6 +35,17 @@ final class OwnTerminal {
         }
     }
 
+    /** Whether stdin is a terminal. */
+    @SuppressWarnings("MustBeClosedChecker") // stdin stays open
+    static boolean isThere() {
+        try {
+            TerminalSettings _ = Kernel.terminalSettings(Fd.own(0));
+            return true;
+        } catch (KernelException e) {
+            return false;
+        }
+    }
+
     /** As resize streams want it. */
     String sizeJson() {
         WindowSize size = Kernel.windowSize(stdin);
@@ -42,11 +53,23 @@ final class OwnTerminal {
     }
 
     private void giveBack() {
-        Kernel.setTerminalSettings(stdin, before);
+        try {
+            Kernel.setTerminalSettings(stdin, before);
+        } catch (KernelException e) {
+            if (!e.is(Errno.EIO)) {
+                throw e;
+            }
+            // it was hung up: nobody sits at it any more
+        }
     }
 
     void restore() {
         giveBack();
-        boolean _ = Runtime.getRuntime().removeShutdownHook(atExit);
+        try {
+            boolean _ = Runtime.getRuntime().removeShutdownHook(atExit);
+        } catch (IllegalStateException ending) {
+            // the process is ending, and the hook does the same once more
+            return;
+        }
     }
 }

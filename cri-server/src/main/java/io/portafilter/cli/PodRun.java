@@ -46,6 +46,7 @@ final class PodRun {
     private final boolean remove;
     private final PrintStream progress;
     private final ContainerOutput output;
+    private final ContainerRun.Person person;
     private final Thread thread = Thread.currentThread();
 
     private final Map<String, RunFacts.Image> images = new HashMap<>();
@@ -63,13 +64,15 @@ final class PodRun {
             Pod pod,
             boolean remove,
             PrintStream progress,
-            ContainerOutput output) {
+            ContainerOutput output,
+            ContainerRun.Person person) {
         this.connection = connection;
         this.config = config;
         this.pod = pod;
         this.remove = remove;
         this.progress = progress;
         this.output = output;
+        this.person = person;
     }
 
     /** Runs the pod to its end and returns the exit status. */
@@ -227,7 +230,8 @@ final class PodRun {
                     volumes,
                     Map.copyOf(images),
                     output,
-                    progress));
+                    progress,
+                    person));
         } finally {
             end(sandbox.pod.id());
         }

@@ -24,11 +24,6 @@ final class RemoteProgram implements StreamCall.Receiver {
     /** How often the terminal is asked for its size. */
     private static final long SIZE_MILLIS = 250;
 
-    /** As docker and kubectl have it: leaves what is attached running. */
-    private static final int CTRL_P = 0x10;
-
-    private static final int CTRL_Q = 0x11;
-
     private static final JsonFactory JSON = new JsonFactory();
 
     private final FileOutputStream out = new FileOutputStream(FileDescriptor.out);
@@ -38,50 +33,81 @@ final class RemoteProgram implements StreamCall.Receiver {
 
     private RemoteProgram() {}
 
+    /** How a connection ended. */
+    enum End {
+        /** With the program. */
+        ENDED,
+        /** The program was left running. */
+        DETACHED
+    }
+
     /**
-     * Connects, and waits for the program's end. Answers its exit status.
+     * Connects to a program that was started for this, and waits for its end. Answers its exit status.
      *
      * @param stdin whether what is read here goes there
      * @param terminal whether it has a terminal, as this process must
-     * @param detaches whether Ctrl-P Ctrl-Q leaves it running
      */
-    static int run(String url, boolean stdin, boolean terminal, boolean detaches)
+    static int run(String url, boolean stdin, boolean terminal)
             throws IOException, CommandException, InterruptedException {
         RemoteProgram program = new RemoteProgram();
+        program.connect(url, stdin, terminal, false);
+        return exitStatus(program.status.toString(StandardCharsets.UTF_8));
+    }
+
+    /**
+     * Connects to a program that was there before, until it ends or Ctrl-P Ctrl-Q are typed at a terminal.
+     *
+     * @param stdin whether what is read here goes there
+     * @param terminal whether this process's terminal follows it
+     * @param detaches whether the keys mean that, or are the program's as others are
+     */
+    static End attach(String url, boolean stdin, boolean terminal, boolean detaches)
+            throws IOException, CommandException, InterruptedException {
+        RemoteProgram program = new RemoteProgram();
+        program.connect(url, stdin, terminal, detaches);
+        if (program.detached) {
+            return End.DETACHED;
+        }
+        int _ = exitStatus(program.status.toString(StandardCharsets.UTF_8));
+        return End.ENDED;
+    }
+
+    private void connect(String url, boolean stdin, boolean terminal, boolean detaches) throws CommandException {
         Optional<OwnTerminal> own = terminal ? Optional.of(OwnTerminal.raw()) : Optional.empty();
-        try (StreamCall call = StreamCall.open(url, program)) {
+        try (StreamCall call = StreamCall.open(url, this)) {
             if (stdin) {
-                var _ = Thread.ofPlatform()
-                        .name("stdin")
-                        .daemon()
-                        .start(() -> program.copyInput(call, terminal && detaches));
+                var _ = Thread.ofPlatform().name("stdin").daemon().start(() -> copyInput(call, terminal && detaches));
             }
             own.ifPresent(here -> {
                 var _ = Thread.ofVirtual().name("size").start(() -> sendSizes(call, here));
             });
             call.awaitEnd();
+        } catch (IOException e) {
+            throw new CommandException(ExitStatus.FAILED, String.valueOf(e.getMessage()));
         } finally {
             own.ifPresent(OwnTerminal::restore);
         }
-        return program.detached ? 0 : exitStatus(program.status.toString(StandardCharsets.UTF_8));
     }
 
     private void copyInput(StreamCall call, boolean detaches) {
         byte[] buffer = new byte[16 * 1024];
-        int last = 0;
+        DetachKeys keys = new DetachKeys();
         try {
             InputStream in = new FileInputStream(FileDescriptor.in);
             for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-                for (int i = 0; i < count && detaches; i++) {
-                    if (last == CTRL_P && buffer[i] == CTRL_Q) {
-                        detached = true;
-                        call.close();
-                        return;
-                    }
-                    last = buffer[i];
+                if (!detaches) {
+                    call.send(STDIN, buffer, count);
+                    continue;
                 }
-                call.send(STDIN, buffer, count);
+                DetachKeys.Typed typed = keys.typed(buffer, count);
+                call.send(STDIN, typed.keys(), typed.keys().length);
+                if (typed.detach()) {
+                    detached = true;
+                    call.close();
+                    return;
+                }
             }
+            call.send(STDIN, keys.rest(), keys.rest().length);
             call.end(STDIN);
         } catch (IOException e) {
             // the program has ended first: its status tells

@@ -40,13 +40,27 @@ final class RunCommand implements Callable<Integer> {
             description = "Removes the pod and its logs at the end. Without it: portafilter logs has them.")
     private boolean remove;
 
+    @Option(
+            names = {"-i", "--stdin"},
+            description = "Sends what is read here to the container. The pod must have one, beside init containers.")
+    private boolean stdin;
+
+    @Option(
+            names = {"-t", "--tty"},
+            description =
+                    "Gives that container a terminal, as large as this one. What it writes until this is connected"
+                            + " to it is only in portafilter logs.")
+    private boolean tty;
+
     @Parameters(paramLabel = "POD.yaml", description = "A manifest with one Pod, YAML or JSON.")
     private Path manifest = Path.of("");
 
     @Override
     public Integer call() throws CommandException, IOException, InterruptedException {
         try {
-            return run(server.read(), PodManifest.read(manifest));
+            Pod pod = PodManifest.read(manifest);
+            requireOneContainer(pod);
+            return run(server.read(), pod);
         } catch (ManifestException | ConfigException e) {
             throw new CommandException(ExitStatus.RUN_FAILED, String.valueOf(e.getMessage()));
         } catch (CommandException e) {
@@ -55,10 +69,34 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
+    private ContainerRun.Person person() {
+        return new ContainerRun.Person(stdin, tty);
+    }
+
+    /** A person sits at one program, and once. */
+    private void requireOneContainer(Pod pod) throws CommandException {
+        if (!person().isThere()) {
+            return;
+        }
+        if (pod.containers().size() != 1) {
+            throw new CommandException(
+                    ExitStatus.RUN_FAILED,
+                    "-i and -t want a pod with one container, and this one has "
+                            + pod.containers().size() + ": run it without, and portafilter attach to the one you mean");
+        }
+        if (pod.restartPolicy().orElse(Pod.RestartPolicy.NEVER) != Pod.RestartPolicy.NEVER) {
+            throw new CommandException(
+                    ExitStatus.RUN_FAILED, "-i and -t want restartPolicy: Never, for the next start has nobody at it");
+        }
+        if (tty && !OwnTerminal.isThere()) {
+            throw new CommandException(ExitStatus.RUN_FAILED, "-t wants a terminal, and stdin is none: leave it out");
+        }
+    }
+
     private int run(Config config, Pod pod) throws CommandException, IOException, InterruptedException {
         CountDownLatch ended = new CountDownLatch(1);
         try (Connection connection = Connection.open(config)) {
-            PodRun run = new PodRun(connection, config, pod, remove, System.err, ContainerOutput.ofProcess());
+            PodRun run = new PodRun(connection, config, pod, remove, System.err, ContainerOutput.ofProcess(), person());
             Thread onSignal = Thread.ofPlatform().unstarted(() -> {
                 run.stop();
                 try {

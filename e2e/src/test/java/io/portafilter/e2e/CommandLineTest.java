@@ -56,7 +56,19 @@ class CommandLineTest {
         Commands.Outcome help = portafilter("--help");
         assertThat(help.status()).isZero();
         assertThat(help.stdout())
-                .contains("serve", "run", "explain", "import", "pull", "images", "pods", "ps", "logs", "exec");
+                .contains(
+                        "serve",
+                        "run",
+                        "explain",
+                        "import",
+                        "pull",
+                        "images",
+                        "pods",
+                        "ps",
+                        "logs",
+                        "exec",
+                        "attach",
+                        "port-forward");
         assertThat(portafilter("run", "--help").stdout()).contains("--rm");
     }
 
