@@ -144,7 +144,7 @@ public final class CriServer implements AutoCloseable {
                         channel.pipeline().addLast(peers);
                         return channel;
                     })
-                    .executor(calls)
+                    .executor(new CallThreads(group.next(), calls))
                     .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                     .addTransportFilter(clients)
                     .intercept(new Explaining())

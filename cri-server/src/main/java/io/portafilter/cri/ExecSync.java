@@ -5,6 +5,7 @@ import static io.portafilter.cri.CriException.precondition;
 import static io.portafilter.linux.LinuxConstants.EPOLLET;
 import static io.portafilter.linux.LinuxConstants.EPOLLIN;
 import static io.portafilter.linux.LinuxConstants.EPOLLONESHOT;
+import static io.portafilter.linux.LinuxConstants.POLLIN;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.ByteString;
@@ -48,6 +49,15 @@ final class ExecSync {
     private static final int NOT_FOUND = 127;
     private static final int NOT_EXECUTABLE = 126;
     private static final int CHUNK_BYTES = 64 * 1024;
+
+    /** Most commands write less than this, and many nothing. */
+    private static final int FIRST_CHUNK_BYTES = 4 * 1024;
+
+    /**
+     * So long a command's end is waited for on the call's own thread, whose carrier that holds: most probes are through by
+     * then, and need neither the event loop nor its three registrations. The pipes hold meanwhile what they write.
+     */
+    private static final Duration SOON = Duration.ofMillis(5);
 
     /**
      * What all commands under way may have kept together: one whole answer. Containers decide how much comes, and the
@@ -150,22 +160,14 @@ final class ExecSync {
     }
 
     private void await(ExecLaunch launch, long timeoutSeconds, String asked, Consumer<ExecSyncResponse> reply) {
-        CompletableFuture<Boolean> ended = new CompletableFuture<>();
-        Context caller = Context.current();
-        Context.CancellationListener onCancel = _ -> ended.complete(false);
         Output stdout = new Output(launch.stdout().orElseThrow(), keepable);
         Output stderr = new Output(launch.stderr().orElseThrow(), keepable);
-        EventLoop.Registration end =
-                node.events().watch(launch.monitor().pidfd(), EPOLLIN | EPOLLONESHOT, _ -> ended.complete(true));
-        caller.addListener(onCancel, Runnable::run);
         try {
             try {
-                stdout.watch(node.events());
-                stderr.watch(node.events());
-                awaitEnd(launch, ended, timeoutSeconds, asked);
+                if (Kernel.poll(launch.end(), POLLIN, SOON) == 0) {
+                    awaitLonger(launch, stdout, stderr, timeoutSeconds, asked);
+                }
             } finally {
-                caller.removeListener(onCancel);
-                end.cancel();
                 // what a child in the background still writes is not waited for
                 stdout.finish();
                 stderr.finish();
@@ -174,6 +176,23 @@ final class ExecSync {
         } finally {
             stdout.forget();
             stderr.forget();
+        }
+    }
+
+    private void awaitLonger(ExecLaunch launch, Output stdout, Output stderr, long timeoutSeconds, String asked) {
+        CompletableFuture<Boolean> ended = new CompletableFuture<>();
+        Context caller = Context.current();
+        Context.CancellationListener onCancel = _ -> ended.complete(false);
+        EventLoop.Registration end =
+                node.events().watch(launch.monitor().pidfd(), EPOLLIN | EPOLLONESHOT, _ -> ended.complete(true));
+        caller.addListener(onCancel, Runnable::run);
+        try {
+            stdout.watch(node.events());
+            stderr.watch(node.events());
+            awaitEnd(launch, ended, timeoutSeconds, asked);
+        } finally {
+            caller.removeListener(onCancel);
+            end.cancel();
         }
     }
 
@@ -231,7 +250,7 @@ final class ExecSync {
         private final Semaphore keepable;
 
         @GuardedBy("this")
-        private final byte[] chunk = new byte[CHUNK_BYTES];
+        private byte[] chunk = new byte[FIRST_CHUNK_BYTES];
 
         @GuardedBy("this")
         private final List<ByteString> kept = new ArrayList<>();
@@ -256,7 +275,7 @@ final class ExecSync {
 
         /** Takes a chunk; asks for another turn when there may be more. */
         private synchronized void read(EventLoop events) {
-            if (!closed && take() == CHUNK_BYTES) {
+            if (!closed && take() >= FIRST_CHUNK_BYTES) {
                 events.execute(() -> read(events));
             }
         }
@@ -264,7 +283,7 @@ final class ExecSync {
         private synchronized int take() {
             int count;
             try {
-                count = Kernel.read(pipe, chunk, 0, CHUNK_BYTES);
+                count = Kernel.read(pipe, chunk, 0, chunk.length);
             } catch (KernelException e) {
                 if (e.is(Errno.EAGAIN)) {
                     return 0;
@@ -272,6 +291,9 @@ final class ExecSync {
                 throw e;
             }
             keep(Math.min(count, MAX_ANSWER_BYTES - keptBytes));
+            if (count == FIRST_CHUNK_BYTES && chunk.length == FIRST_CHUNK_BYTES) {
+                chunk = new byte[CHUNK_BYTES];
+            }
             return count;
         }
 

@@ -52,7 +52,7 @@ record CgroupDirectory(String path) {
     }
 
     /** A parent that was asked for may have the name of a file that every cgroup has, such as tasks: ENOTDIR. */
-    private static boolean isAbsence(KernelException e) {
+    static boolean isAbsence(KernelException e) {
         return e.is(Errno.ENOENT) || e.is(Errno.ENOTDIR);
     }
 

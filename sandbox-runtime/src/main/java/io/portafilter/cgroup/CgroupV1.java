@@ -1,5 +1,6 @@
 package io.portafilter.cgroup;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.portafilter.linux.Errno;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.KernelException;
@@ -11,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A cgroup of version 1: a directory in each of several hierarchies.
@@ -29,23 +31,30 @@ final class CgroupV1 implements Cgroup {
     private final CgroupHierarchy.V1 hierarchy;
     private final CgroupPath path;
 
-    /** The hierarchies that it has a directory in. */
-    private volatile List<CgroupHierarchy.Mount> joined;
+    /** The hierarchies that it has a directory in; null: nobody has asked yet. */
+    private volatile @Nullable List<CgroupHierarchy.Mount> joined;
 
-    private CgroupV1(CgroupHierarchy.V1 hierarchy, CgroupPath path, List<CgroupHierarchy.Mount> joined) {
+    private CgroupV1(CgroupHierarchy.V1 hierarchy, CgroupPath path, @Nullable List<CgroupHierarchy.Mount> joined) {
         this.hierarchy = hierarchy;
         this.path = path;
         this.joined = joined;
     }
 
     static CgroupV1 at(CgroupHierarchy.V1 hierarchy, CgroupPath path) {
-        CgroupV1 cgroup = new CgroupV1(hierarchy, path, List.of());
-        cgroup.lookAgain();
-        return cgroup;
+        return new CgroupV1(hierarchy, path, null);
     }
 
-    private void lookAgain() {
-        joined = hierarchy.mounts().stream().filter(mount -> in(mount).exists()).toList();
+    private List<CgroupHierarchy.Mount> joined() {
+        List<CgroupHierarchy.Mount> known = joined;
+        return known == null ? lookAgain() : known;
+    }
+
+    @CanIgnoreReturnValue
+    private List<CgroupHierarchy.Mount> lookAgain() {
+        List<CgroupHierarchy.Mount> found =
+                hierarchy.mounts().stream().filter(mount -> in(mount).exists()).toList();
+        joined = found;
+        return found;
     }
 
     static CgroupV1 create(CgroupHierarchy.V1 hierarchy, CgroupPath path, CgroupLimits limits) {
@@ -53,7 +62,7 @@ final class CgroupV1 implements Cgroup {
         CreatedDirectories created = new CreatedDirectories();
         try {
             for (CgroupHierarchy.Mount mount : hierarchy.mounts()) {
-                if (cgroup.joined.contains(mount)) {
+                if (cgroup.joined().contains(mount)) {
                     cgroup.makeLeaf(mount, created);
                 } else {
                     cgroup.in(mount).remove(); // from a cgroup of this path that was left behind
@@ -72,7 +81,7 @@ final class CgroupV1 implements Cgroup {
         CgroupV1 cgroup = new CgroupV1(hierarchy, path, mountsFor(hierarchy, CgroupLimits.NONE));
         CreatedDirectories created = new CreatedDirectories();
         try {
-            for (CgroupHierarchy.Mount mount : cgroup.joined) {
+            for (CgroupHierarchy.Mount mount : cgroup.joined()) {
                 created.make(mount.directory(), path, directory -> prepare(mount, directory));
             }
         } catch (RuntimeException e) {
@@ -149,7 +158,7 @@ final class CgroupV1 implements Cgroup {
 
     @Override
     public boolean exists() {
-        return !joined.isEmpty();
+        return !joined().isEmpty();
     }
 
     @Override
@@ -230,14 +239,25 @@ final class CgroupV1 implements Cgroup {
     @SuppressWarnings("MustBeClosedChecker") // handed over in the list
     public List<Fd> openForJoin() {
         List<Fd> tasks = new ArrayList<>();
+        List<CgroupHierarchy.Mount> known = joined;
+        List<CgroupHierarchy.Mount> found = new ArrayList<>();
         try {
-            for (CgroupDirectory directory : directories()) {
-                tasks.add(directory.openForWriting("tasks"));
+            // Whoever has not looked yet finds out by opening.
+            for (CgroupHierarchy.Mount mount : known == null ? hierarchy.mounts() : known) {
+                try {
+                    tasks.add(in(mount).openForWriting("tasks"));
+                    found.add(mount);
+                } catch (KernelException e) {
+                    if (known != null || !CgroupDirectory.isAbsence(e)) {
+                        throw e;
+                    }
+                }
             }
         } catch (RuntimeException e) {
             tasks.forEach(Fd::close);
             throw e;
         }
+        joined = List.copyOf(found);
         if (tasks.isEmpty()) {
             throw new CgroupRefusal("cgroup " + path + " does not exist");
         }
@@ -252,7 +272,7 @@ final class CgroupV1 implements Cgroup {
 
     @Override
     public List<CgroupView> views() {
-        return joined.stream()
+        return joined().stream()
                 .map(mount -> new CgroupView(mount.name(), in(mount).path()))
                 .toList();
     }
@@ -386,7 +406,7 @@ final class CgroupV1 implements Cgroup {
     @Override
     public Map<String, String> expectedProcLines() {
         Map<String, String> lines = new LinkedHashMap<>();
-        joined.forEach(mount -> lines.put(mount.line(), mount.shownPath(path.value())));
+        joined().forEach(mount -> lines.put(mount.line(), mount.shownPath(path.value())));
         return lines;
     }
 
@@ -400,7 +420,7 @@ final class CgroupV1 implements Cgroup {
     }
 
     private List<CgroupDirectory> directories() {
-        return joined.stream().map(this::in).toList();
+        return joined().stream().map(this::in).toList();
     }
 
     static String named(Set<Integer> pids) {

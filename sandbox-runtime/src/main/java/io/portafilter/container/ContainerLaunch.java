@@ -266,7 +266,7 @@ public final class ContainerLaunch implements AutoCloseable {
         ContainerProgram program = ContainerProgram.of(plan);
         PreparedLaunch launch = PreparedLaunch.start(
                 host,
-                program.program(),
+                PreparedLaunch.Encoded.of(program.program()),
                 program.slots(),
                 "portafilter-container " + asked.id(),
                 groundwork.descriptors(),

@@ -65,7 +65,7 @@ public final class ExecLaunch implements ProcessEnds {
             int tasks = PodLaunch.joinDescriptors(
                     host, cgroup.openForJoin(container.init().pid()), descriptors);
             long userNamespace = userNamespace(kept);
-            ExecProgram program = ExecProgram.of(plan, tasks, exec);
+            ExecPrograms.Written program = host.execPrograms().of(plan, tasks, exec);
             joinContainer(program.slots(), kept, descriptors);
             host.lendProc(descriptors);
             try (Rollback undo = new Rollback()) {

@@ -48,7 +48,8 @@ public final class Host implements AutoCloseable {
     private final Fd mountNamespace;
     private final AppArmor appArmor;
     private final Optional<Fd> proc;
-    private final UnaryOperator<LaunchProgram> programs;
+    private final UnaryOperator<PreparedLaunch.Encoded> programs;
+    private final ExecPrograms execPrograms = new ExecPrograms();
     private final Optional<SystemdScopes> scopes;
 
     private Host(
@@ -58,7 +59,7 @@ public final class Host implements AutoCloseable {
             Fd mountNamespace,
             AppArmor appArmor,
             Optional<Fd> proc,
-            UnaryOperator<LaunchProgram> programs,
+            UnaryOperator<PreparedLaunch.Encoded> programs,
             Optional<SystemdScopes> scopes) {
         this.facts = facts;
         this.cgroups = cgroups;
@@ -219,7 +220,9 @@ public final class Host implements AutoCloseable {
      * each of its steps. What is open stays this object's.
      */
     Host changing(UnaryOperator<LaunchProgram> change) {
-        return new Host(facts, cgroups, launcher, mountNamespace, appArmor, proc, change, scopes);
+        UnaryOperator<PreparedLaunch.Encoded> changed =
+                encoded -> PreparedLaunch.Encoded.of(change.apply(encoded.program()));
+        return new Host(facts, cgroups, launcher, mountNamespace, appArmor, proc, changed, scopes);
     }
 
     /** The same host, taken for one with other features: what older kernels need must work on newer ones too. */
@@ -229,8 +232,12 @@ public final class Host implements AutoCloseable {
         return new Host(other, cgroups, launcher, mountNamespace, appArmor, proc, programs, scopes);
     }
 
-    LaunchProgram toRun(LaunchProgram program) {
+    PreparedLaunch.Encoded toRun(PreparedLaunch.Encoded program) {
         return programs.apply(program);
+    }
+
+    ExecPrograms execPrograms() {
+        return execPrograms;
     }
 
     Launcher launcher() {

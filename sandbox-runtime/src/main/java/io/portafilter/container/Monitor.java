@@ -214,7 +214,8 @@ public final class Monitor implements AutoCloseable {
         try {
             String children = ProcFile.read("/proc/" + process.pid() + "/task/" + process.pid() + "/children")
                     .strip();
-            if (children.isEmpty() || !process.isAlive()) {
+            // a monitor that has not ended has kept its number to itself until now
+            if (children.isEmpty() || Kernel.poll(pidfd, POLLIN, Duration.ZERO) != 0) {
                 return Optional.empty();
             }
             return Optional.of(ProcessRef.of(Integer.parseInt(children.substring(children.lastIndexOf(' ') + 1))));

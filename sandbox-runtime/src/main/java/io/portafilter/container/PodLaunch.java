@@ -100,7 +100,7 @@ public final class PodLaunch implements AutoCloseable {
             descriptors.give(Slot.of(Slot.Role.MOUNT, 0), sharedMemory(asked, label));
             PreparedLaunch launch = PreparedLaunch.start(
                     host,
-                    program.program(),
+                    PreparedLaunch.Encoded.of(program.program()),
                     program.slots(),
                     "portafilter-pod " + asked.id(),
                     descriptors,

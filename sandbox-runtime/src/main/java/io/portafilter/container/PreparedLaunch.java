@@ -50,6 +50,17 @@ final class PreparedLaunch implements AutoCloseable {
     }
 
     /**
+     * A program that is encoded.
+     *
+     * @param image of that program and no other
+     */
+    record Encoded(LaunchProgram program, ElfImage image) {
+        static Encoded of(LaunchProgram program) {
+            return new Encoded(program, ElfImage.of(program));
+        }
+    }
+
+    /**
      * Starts a program.
      *
      * @param descriptors all but those for status, progress, gate and the monitor's socket, which are added here
@@ -58,13 +69,14 @@ final class PreparedLaunch implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns them, or the rollback has closed them
     static PreparedLaunch start(
-            Host host, LaunchProgram asked, Slots slots, String name, Descriptors descriptors, Fd progress) {
+            Host host, Encoded asked, Slots slots, String name, Descriptors descriptors, Fd progress) {
         // The write ends are closed here above all: a pipe's end must be seen when the launch's processes close theirs.
         try (descriptors;
                 Rollback undo = new Rollback()) {
             descriptors.give(Slot.Role.PROGRESS, progress);
-            LaunchProgram program = host.toRun(asked);
-            ElfImage image = ElfImage.of(program);
+            Encoded encoded = host.toRun(asked);
+            LaunchProgram program = encoded.program();
+            ElfImage image = encoded.image();
             Fd ownProgress = progress.duplicate();
             undo.add(ownProgress::close);
             for (Slot slot : slots.order()) {

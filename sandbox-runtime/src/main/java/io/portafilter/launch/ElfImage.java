@@ -61,6 +61,11 @@ public final class ElfImage {
         return bytes.clone();
     }
 
+    /** Of the file, in bytes. */
+    public int size() {
+        return bytes.length;
+    }
+
     /** The file's bytes themselves, for writing them out without a copy. */
     byte[] content() {
         return bytes;

@@ -9,8 +9,8 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * posix_spawn(3) such that the child has exactly the named descriptors: the JVM's own are not all close-on-exec.
  *
- * <p>Each source is first duplicated to above all targets, so that no dup2 overwrites a source that is still to come;
- * then everything from 3 + n is closed in the child (glibc 2.34).
+ * <p>A source that lies among the targets is first duplicated to above them, so that no dup2 overwrites a source that is
+ * still to come; then everything from 3 + n is closed in the child (glibc 2.34).
  */
 final class Spawn {
 
@@ -31,32 +31,35 @@ final class Spawn {
 
     static int start(SpawnRequest request) {
         int firstFree = 3 + request.descriptors().size();
-        List<Fd> sources = new ArrayList<>(firstFree);
+        int[] sources = new int[firstFree];
+        List<Fd> copies = new ArrayList<>();
         try {
-            if (request.standard().isEmpty()) {
-                addNull(sources, firstFree);
-            } else {
-                request.standard().forEach(number -> addCopy(sources, number, firstFree));
+            List<Integer> standard = request.standard().isEmpty() ? nullDevice(copies) : request.standard();
+            for (int target = 0; target < firstFree; target++) {
+                int source = target < 3
+                        ? standard.get(target)
+                        : request.descriptors().get(target - 3);
+                sources[target] = source < firstFree ? copy(source, firstFree, copies) : source;
             }
-            request.descriptors().forEach(number -> addCopy(sources, number, firstFree));
             return spawn(request, sources);
         } finally {
-            closeAll(sources);
+            closeAll(copies);
         }
     }
 
-    @SuppressWarnings("MustBeClosedChecker") // closed with the other sources by start
-    private static void addCopy(List<Fd> sources, int number, int atLeast) {
-        sources.add(Kernel.duplicate(number, atLeast));
+    @SuppressWarnings("MustBeClosedChecker") // closed with the other copies by start
+    private static int copy(int source, int atLeast, List<Fd> copies) {
+        Fd copy = Kernel.duplicate(source, atLeast);
+        copies.add(copy);
+        return copy.number();
     }
 
-    /** The same null for all three: the sources are indexed by their target. */
-    private static void addNull(List<Fd> sources, int atLeast) {
-        try (Fd nullDevice = Kernel.open("/dev/null", O_RDWR)) {
-            for (int i = 0; i < 3; i++) {
-                addCopy(sources, nullDevice.number(), atLeast);
-            }
-        }
+    /** The same null for all three. */
+    @SuppressWarnings("MustBeClosedChecker") // closed with the copies by start
+    private static List<Integer> nullDevice(List<Fd> copies) {
+        Fd opened = Kernel.open("/dev/null", O_RDWR);
+        copies.add(opened);
+        return List.of(opened.number(), opened.number(), opened.number());
     }
 
     private static void closeAll(List<Fd> descriptors) {
@@ -77,7 +80,7 @@ final class Spawn {
         }
     }
 
-    private static int spawn(SpawnRequest request, List<Fd> sources) {
+    private static int spawn(SpawnRequest request, int[] sources) {
         try (Call memory = Call.of(SystemCall.EXECVE)) {
             long fileActions = memory.reserve(FILE_ACTIONS_BYTES).address();
             long attributes = memory.reserve(ATTRIBUTES_BYTES).address();
@@ -97,16 +100,17 @@ final class Spawn {
     }
 
     private static void describeChild(
-            SpawnRequest request, Call memory, long fileActions, long attributes, List<Fd> sources) {
-        for (int target = 0; target < sources.size(); target++) {
-            check(
-                    "posix_spawn_file_actions_adddup2",
-                    Libc.posix_spawn_file_actions_adddup2(
-                            fileActions, sources.get(target).number(), target));
+            SpawnRequest request, Call memory, long fileActions, long attributes, int[] sources) {
+        for (int target = 0; target < sources.length; target++) {
+            int error = Libc.posix_spawn_file_actions_adddup2(fileActions, sources[target], target);
+            if (error != 0) {
+                throw new KernelException(
+                        "posix_spawn_file_actions_adddup2", sources[target] + ", " + target, Errno.of(error));
+            }
         }
         check(
                 "posix_spawn_file_actions_addclosefrom_np",
-                Libc.posix_spawn_file_actions_addclosefrom_np(fileActions, sources.size()));
+                Libc.posix_spawn_file_actions_addclosefrom_np(fileActions, sources.length));
         Call.Area none = memory.reserve(SIGNAL_SET_BYTES);
         Call.Area all = memory.reserve(SIGNAL_SET_BYTES);
         for (int i = 0; i < SIGNAL_SET_BYTES; i += Long.BYTES) {

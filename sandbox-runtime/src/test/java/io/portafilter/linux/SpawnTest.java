@@ -162,7 +162,11 @@ class SpawnTest {
             assertThatThrownBy(() -> Kernel.posixSpawn("/nowhere", List.of("x"), List.of(), List.of()))
                     .isInstanceOf(KernelException.class);
             assertThatThrownBy(() -> Kernel.posixSpawn("/bin/true", List.of("x"), List.of(), List.of(0, 99_999)))
-                    .hasMessageStartingWith("fcntl(99999, F_DUPFD_CLOEXEC, 5): EBADF");
+                    .hasMessageStartingWith("posix_spawn_file_actions_adddup2(99999, 4): EBADF");
+            // such a number may be one that was closed
+            assertThatThrownBy(() -> Kernel.posixSpawn("/bin/true", List.of("x"), List.of(), List.of(0, 4_999)))
+                    .hasMessageContaining("descriptors [0, 4999]")
+                    .hasMessageContaining("EBADF");
         }
         assertThat(openDescriptors()).isLessThan(before + 10);
     }

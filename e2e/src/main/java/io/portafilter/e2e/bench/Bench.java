@@ -10,6 +10,7 @@ import io.portafilter.e2e.Pod;
 import io.portafilter.e2e.PodFixture;
 import io.portafilter.e2e.PortafilterServer;
 import io.portafilter.e2e.Proc;
+import io.portafilter.e2e.TarWriter;
 import io.portafilter.e2e.TestImages;
 import io.portafilter.e2e.TestRegistry;
 import io.portafilter.e2e.Tree;
@@ -44,11 +45,22 @@ public final class Bench {
     /** Before each measurement: until then the server's methods are interpreted, at twice the time. */
     private static final int WARM_UP = 300;
 
+    /** Before execs: one launch is less of the server's code than a container, and the figure is that of a server at work. */
+    private static final int EXEC_WARM_UP = 1000;
+
     /** containerd is compiled: only its pages are to be touched once. */
     private static final int PEER_WARM_UP = 10;
 
+    private static final int PEER_EXEC_WARM_UP = 100;
+
+    /** Ends at once, and so does {@link #EMPTY}, without a C library's beginning. */
+    private static final String TRUE = "/bin/true";
+
+    private static final String EMPTY = "/bin/empty";
+
     private static final int PODS_BEFORE_MEMORY = 1000;
     private static final int DENSITY = 100;
+    private static final Duration REST = Duration.ofMinutes(1);
     private static final int LOG_LINES = 2_000_000;
     private static final List<String> PROGRAM = List.of("/bin/sleep", "1000");
 
@@ -92,7 +104,10 @@ public final class Bench {
         try (TestRegistry registry = TestRegistry.start()) {
             Bench bench = new Bench(
                     json,
-                    registry.push("bench/busybox", "v1", TestImages.busybox()),
+                    registry.push(
+                            "bench/busybox",
+                            "v1",
+                            TestImages.busyboxWith(new TarWriter().program(EMPTY.substring(1), EmptyProgram.file()))),
                     registry.push("bench/pause", "v1", TestImages.busybox().withConfig(PAUSE)));
             for (String name : names.isEmpty() ? List.copyOf(all.keySet()) : names) {
                 Optional.ofNullable(all.get(name))
@@ -180,10 +195,11 @@ public final class Bench {
         }
     }
 
+    /** Of busybox's true, whose own start is in it, then of a program that has none. */
     private void execs(String name, Duration quiet, int block) {
         try (PortafilterServer server = server()) {
             CriCalls ours = new CriCalls(server, image);
-            var _ = ours.exec(WARM_UP, Duration.ZERO);
+            var _ = ours.exec(TRUE, EXEC_WARM_UP, Duration.ZERO);
             List<OciPeer> peers = peers(server, ours.pod(), List.of("runc"));
             try {
                 Map<String, Measured> measured = new LinkedHashMap<>();
@@ -192,8 +208,18 @@ public final class Bench {
                     measured.put(peer.name(), n -> peer.exec(n, quiet));
                 });
                 withContainerd(containerd -> {
-                    containerd.ifPresent(peer -> measured.put("containerd", n -> peer.exec(n, quiet)));
-                    alternate(name, block, n -> ours.exec(n, quiet), measured);
+                    containerd.ifPresent(peer -> {
+                        var _ = peer.exec(TRUE, PEER_EXEC_WARM_UP, Duration.ZERO);
+                        measured.put("containerd", n -> peer.exec(TRUE, n, quiet));
+                    });
+                    alternate(name, block, n -> ours.exec(TRUE, n, quiet), measured);
+                    alternate(
+                            name + "-empty",
+                            block,
+                            n -> ours.exec(EMPTY, n, quiet),
+                            containerd
+                                    .map(p -> Map.<String, Measured>of("containerd", n -> p.exec(EMPTY, n, quiet)))
+                                    .orElse(Map.of()));
                 });
             } finally {
                 peers.forEach(OciPeer::close);
@@ -201,18 +227,31 @@ public final class Bench {
         }
     }
 
-    /** Processor time of an exec, a value for each block of them. */
+    /**
+     * Processor time of an exec, a value for each block of them: first with busybox's true, whose own start is in it, then
+     * with a program that has none.
+     */
     private void execCpu() {
         try (PortafilterServer server = server()) {
             CriCalls ours = new CriCalls(server, image);
-            var _ = ours.exec(WARM_UP, Duration.ZERO);
-            withContainerd(peer -> alternate(
-                    "exec-cpu",
-                    1,
-                    n -> List.of(ours.execCpu()),
-                    peer.map(p -> Map.<String, Measured>of("containerd", n -> List.of(p.execCpu())))
-                            .orElse(Map.of())));
+            var _ = ours.exec(TRUE, EXEC_WARM_UP, Duration.ZERO);
+            withContainerd(peer -> {
+                peer.ifPresent(p -> {
+                    var _ = p.exec(TRUE, PEER_EXEC_WARM_UP, Duration.ZERO);
+                });
+                execCpu("exec-cpu", TRUE, ours, peer);
+                execCpu("exec-cpu-empty", EMPTY, ours, peer);
+            });
         }
+    }
+
+    private void execCpu(String name, String program, CriCalls ours, Optional<CriCalls> peer) {
+        alternate(
+                name,
+                1,
+                n -> List.of(ours.execCpu(program)),
+                peer.map(p -> Map.<String, Measured>of("containerd", n -> List.of(p.execCpu(program))))
+                        .orElse(Map.of()));
     }
 
     /** 200 MB of 100-byte lines through a container's log. */
@@ -250,7 +289,8 @@ public final class Bench {
             ours.fill(DENSITY);
             withContainerd(peer -> {
                 peer.ifPresent(p -> p.fill(DENSITY));
-                quiet(Duration.ofSeconds(5));
+                // at rest: both runtimes give back memory of their own only after some time
+                quiet(REST);
                 RuntimeProcesses mine = ours.processes();
                 Optional<RuntimeProcesses> others = peer.map(CriCalls::processes);
                 alternate(
