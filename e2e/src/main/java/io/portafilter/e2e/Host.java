@@ -47,6 +47,9 @@ public record Host(
     /** How the temporary directories of tests begin. */
     private static final List<String> OF_TESTS = List.of("/tmp/pf-", "/tmp/junit-", "/dev/shm/pf-");
 
+    /** Where e2e/vm makes the file systems of its machines, in whichever tree. */
+    private static final String OF_MACHINES = "/target/vm/";
+
     /** A process by pid, which its name and command line make readable. */
     public record Left(long pid, String name) {}
 
@@ -199,9 +202,10 @@ public record Host(
         }
     }
 
-    /** Whether a mount point lies in a directory of another test that runs at the same time. */
+    /** Whether a mount point lies in a directory of another test that runs at the same time, or of e2e/vm. */
     private static boolean isAnothers(Path mountPoint, PortafilterServer server) {
-        return OF_TESTS.stream().anyMatch(tests -> mountPoint.toString().startsWith(tests))
+        String point = mountPoint.toString();
+        return (OF_TESTS.stream().anyMatch(point::startsWith) || point.contains(OF_MACHINES))
                 && !mountPoint.startsWith(server.base())
                 && !mountPoint.startsWith(server.state());
     }

@@ -30,8 +30,7 @@ class CollectionTest {
     void nothingIsLeftOfPodsWhoseManifestsWereRemoved() {
         String image = node.image();
         // what the server and kubelet keep once they have run a pod
-        node.place("before", "containers:\n- {name: main, image: IMAGE, command: [sleep, \"1000\"]}\n");
-        StaticPod _ = node.awaitReady("before");
+        StaticPod _ = node.idle("before");
         node.kubelet().remove("before");
         awaitCollection();
         Host before = live.host();
@@ -57,11 +56,8 @@ class CollectionTest {
                 - {name: main, image: IMAGE, command: ["false"]}
                 """);
         StaticPod _ = node.awaitReady("running");
-        StaticPod _ = node.await("ended", "has succeeded", it -> it.phase().equals("Succeeded"));
-        StaticPod _ = node.await(
-                "restarting",
-                "was started again",
-                it -> it.find("main").filter(c -> c.restarts() > 0).isPresent());
+        StaticPod _ = node.awaitPhase("ended", "Succeeded");
+        StaticPod _ = node.awaitContainer("restarting", "main", "was started again", c -> c.restarts() > 0);
         List.of("running", "ended", "restarting").forEach(node.kubelet()::remove);
         awaitCollection();
         live.awaitAsBefore(before);
@@ -91,10 +87,7 @@ class CollectionTest {
                 - {name: ends, image: IMAGE, command: [sh, -c, "exit 2"]}
                 - {name: stays, image: IMAGE, command: [sleep, "1000"]}
                 """);
-        StaticPod pod = node.await(
-                "restarting",
-                "was started again",
-                it -> it.find("ends").filter(c -> c.restarts() >= 3).isPresent());
+        StaticPod pod = node.awaitContainer("restarting", "ends", "was started again", c -> c.restarts() >= 3);
         Await.until(
                 "the dead but one are removed",
                 COLLECTION,
@@ -115,8 +108,7 @@ class CollectionTest {
                         "1",
                         TestImages.busyboxWith(new io.portafilter.e2e.TarWriter().file("more", "than busybox")));
         var _ = live.cri().pull(unused);
-        node.place("user", "containers:\n- {name: main, image: IMAGE, command: [sleep, \"1000\"]}\n");
-        StaticPod pod = node.awaitReady("user");
+        StaticPod pod = node.idle("user");
 
         // It collects images when it starts, if more of the disk is used than it is told to bear.
         node.kubelet().stop();

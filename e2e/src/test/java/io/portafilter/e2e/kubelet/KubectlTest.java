@@ -95,20 +95,10 @@ class KubectlTest {
         return Commands.run(LIMIT, protocol.environment(), command.toArray(new String[0]));
     }
 
-    private static StaticPod idle(String name) {
-        node.place(name, """
-                containers:
-                - name: main
-                  image: IMAGE
-                  command: [sh, -c, "echo started; exec sleep 1000"]
-                """);
-        return node.awaitReady(name);
-    }
-
     @ParameterizedTest
     @EnumSource
     void execGivesOutputErrorsAndExitStatus(Protocol protocol) {
-        StaticPod pod = idle("exec");
+        StaticPod pod = node.idle("exec");
         Commands.Outcome good = kubectl(protocol, "exec", pod.name(), "--", "sh", "-c", "echo out; echo err >&2");
         assertThat(good.stderr()).isEqualTo("err\n");
         assertThat(good.stdout()).isEqualTo("out\n");
@@ -121,7 +111,7 @@ class KubectlTest {
     @ParameterizedTest
     @EnumSource
     void execTakesItsInputToTheEnd(Protocol protocol) throws IOException {
-        StaticPod pod = idle("stdin");
+        StaticPod pod = node.idle("stdin");
         byte[] bytes = new byte[3 << 20];
         new Random(4).nextBytes(bytes);
         Path file = live.directory("input").resolve("file");
@@ -136,7 +126,7 @@ class KubectlTest {
     @ParameterizedTest
     @EnumSource
     void filesAreCopiedIntoAContainerAndBack(Protocol protocol) throws IOException {
-        StaticPod pod = idle("copy");
+        StaticPod pod = node.idle("copy");
         byte[] bytes = new byte[1 << 20];
         new Random(5).nextBytes(bytes);
         Path directory = live.directory("copy");
@@ -155,7 +145,7 @@ class KubectlTest {
     @ParameterizedTest
     @EnumSource
     void aTerminalIsOneWithItsSize(Protocol protocol) {
-        StaticPod pod = idle("terminal");
+        StaticPod pod = node.idle("terminal");
         List<String> command = new ArrayList<>(List.of("script", "-qec"));
         command.add("stty rows 33 cols 111; "
                 + String.join(" ", command("exec", "-it", pod.name(), "--", "sh", "-c", "'tty; sleep 1; stty size'")));
@@ -175,7 +165,7 @@ class KubectlTest {
         } catch (StatusRuntimeException e) {
             assumeTrue(e.getStatus().getCode() != Status.Code.UNIMPLEMENTED, "the server has no Attach yet");
         }
-        node.place("attach", """
+        StaticPod pod = node.run("attach", """
                 restartPolicy: Never
                 containers:
                 - name: main
@@ -184,12 +174,11 @@ class KubectlTest {
                   stdinOnce: true
                   command: [sh, -c, "while read line; do echo got $line; done; echo end"]
                 """);
-        StaticPod pod = node.awaitReady("attach");
         Path input = live.directory("input").resolve("lines");
         Files.writeString(input, "one\ntwo\n");
         Commands.Outcome outcome = kubectl(protocol, input, "attach", "-i", pod.name());
         assertThat(outcome.stdout()).contains("got one\ngot two\n");
-        StaticPod ended = node.await("attach", "has ended", it -> it.phase().equals("Succeeded"));
+        StaticPod ended = node.awaitPhase("attach", "Succeeded");
         assertThat(node.kubelet().text("/containerLogs/default/" + ended.name() + "/main"))
                 .isEqualTo("got one\ngot two\nend\n");
     }
@@ -198,13 +187,12 @@ class KubectlTest {
     @EnumSource
     void aForwardedPortReachesTheContainer(Protocol protocol) throws IOException, InterruptedException {
         int port = Kubelet.freePort();
-        node.place("forward", """
+        StaticPod pod = node.run("forward", """
                 containers:
                 - name: main
                   image: IMAGE
                   command: [sh, -c, "mkdir /www; echo forwarded > /www/page; exec httpd -f -p 127.0.0.1:PORT -h /www"]
                 """.replace("PORT", Integer.toString(port)));
-        StaticPod pod = node.awaitReady("forward");
         Path log = live.directory("forward").resolve("log");
         ProcessBuilder builder = new ProcessBuilder(command("port-forward", pod.name(), ":" + port))
                 .redirectErrorStream(true)
@@ -240,12 +228,11 @@ class KubectlTest {
                   image: IMAGE
                   command: [sh, -c, "for i in 1 2 3 4 5; do echo line $i; sleep 0.5; done"]
                 """);
-        StaticPod pod = node.await(
+        StaticPod pod = node.awaitContainer(
                 "logs",
+                "main",
                 "has begun",
-                it -> it.find("main")
-                        .filter(main -> main.running() || main.terminated().isPresent())
-                        .isPresent());
+                main -> main.running() || main.terminated().isPresent());
         Commands.Outcome followed = kubectl(Protocol.SPDY, "logs", "-f", pod.name());
         assertThat(followed.stdout()).isEqualTo("line 1\nline 2\nline 3\nline 4\nline 5\n");
         assertThat(kubectl(Protocol.SPDY, "logs", "--tail=2", pod.name()).stdout())
@@ -254,7 +241,7 @@ class KubectlTest {
 
     @Test
     void nothingOfAnExecIsLeftWhenKubectlIsKilled() throws IOException, InterruptedException {
-        StaticPod pod = idle("killed");
+        StaticPod pod = node.idle("killed");
         ProcessBuilder builder = new ProcessBuilder(command("exec", "-i", pod.name(), "--", "sleep", "98765"));
         builder.environment().putAll(Protocol.WEBSOCKET.environment());
         Process kubectl = builder.start();

@@ -27,7 +27,11 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -54,6 +58,7 @@ final class Kubelet implements AutoCloseable {
     private final PortafilterServer server;
     private final Path base;
     private final int port;
+    private long number;
     private Optional<Process> process = Optional.empty();
     private Optional<HttpClient> http = Optional.empty();
 
@@ -208,12 +213,13 @@ final class Kubelet implements AutoCloseable {
     }
 
     /**
-     * Puts a manifest where kubelet finds it, whole at once.
+     * Puts a manifest where kubelet finds it, whole at once. The pod has a uid that none had: kubelet derives it from the
+     * manifest, and never again starts what once reached the end of its phases (isAdmittedPodTerminal).
      *
      * @param spec the pod's, as YAML
      */
     void place(String pod, String spec) {
-        place(pod, "", spec);
+        place(pod, "annotations: {number: \"" + ++number + "\"}\n", spec);
     }
 
     /** @param metadata lines besides the name */
@@ -269,6 +275,37 @@ final class Kubelet implements AutoCloseable {
                 .orElseThrow(() -> new IllegalStateException("kubelet knows no pod " + name));
     }
 
+    /** What /stats/summary says of a pod; empty as long as it says nothing. */
+    Optional<JsonObject> summary(StaticPod pod) {
+        return find(
+                json("/stats/summary").get("pods"),
+                it -> it.getAsJsonObject("podRef").get("uid").getAsString().equals(pod.uid()));
+    }
+
+    /** The first object of a list that is so. */
+    static Optional<JsonObject> find(JsonElement list, Predicate<JsonObject> condition) {
+        return StreamSupport.stream(list.getAsJsonArray().spliterator(), false)
+                .map(JsonElement::getAsJsonObject)
+                .filter(condition)
+                .findFirst();
+    }
+
+    /**
+     * The value of a metric.
+     *
+     * @param path where kubelet tells it, such as /metrics
+     * @param labels a regular expression that lies in what is between its braces
+     */
+    OptionalDouble metric(String path, String name, String labels) {
+        Pattern line = Pattern.compile(Pattern.quote(name) + "(?:\\{.*" + labels + ".*\\})? (\\S+)( \\d+)?");
+        return text(path)
+                .lines()
+                .map(line::matcher)
+                .filter(Matcher::matches)
+                .mapToDouble(found -> Double.parseDouble(found.group(1)))
+                .findFirst();
+    }
+
     JsonObject json(String path) {
         return JsonParser.parseString(text(path)).getAsJsonObject();
     }
@@ -315,10 +352,13 @@ final class Kubelet implements AutoCloseable {
         try (var file = Files.newInputStream(base.resolve("pki/kubelet.crt"))) {
             KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
             store.load(null, null);
-            int number = 0;
+            int index = 0;
             for (Certificate certificate :
                     CertificateFactory.getInstance("X.509").generateCertificates(file)) {
-                store.setCertificateEntry("kubelet-" + number++, certificate);
+                store.setCertificateEntry("kubelet-" + index++, certificate);
+            }
+            if (index == 0) {
+                throw new IllegalStateException("kubelet has not written its certificate yet");
             }
             TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
             trust.init(store);

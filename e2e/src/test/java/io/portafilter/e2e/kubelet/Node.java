@@ -22,7 +22,11 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * kubelet's log when a test fails.
  */
 final class Node implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
-    private static final Duration SOON = Duration.ofMinutes(2);
+    /** Long: kubelet, the server and a loaded machine may each be slow. */
+    private static final Duration SOON = Duration.ofMinutes(3);
+
+    /** What a pod is that only has to be there: one container, {@code main}. */
+    static final String IDLE = "containers:\n- {name: main, image: IMAGE, command: [sleep, \"10000\"]}\n";
 
     private final Live live;
     private final String moreYaml;
@@ -99,6 +103,17 @@ final class Node implements BeforeAllCallback, BeforeEachCallback, AfterEachCall
         kubelet().place(pod, "hostNetwork: true\nterminationGracePeriodSeconds: 1\n" + spec.replace("IMAGE", image()));
     }
 
+    /** Puts a manifest, as {@link #place} does, and waits until its pod is ready. */
+    StaticPod run(String pod, String spec) {
+        place(pod, spec);
+        return awaitReady(pod);
+    }
+
+    /** A pod of a container {@code main} that does nothing, ready. */
+    StaticPod idle(String pod) {
+        return run(pod, IDLE);
+    }
+
     /** A pod with a network of its own. */
     void placeOnPodNetwork(String pod, String spec) {
         kubelet().place(pod, "terminationGracePeriodSeconds: 1\n" + spec.replace("IMAGE", image()));
@@ -131,6 +146,18 @@ final class Node implements BeforeAllCallback, BeforeEachCallback, AfterEachCall
 
     StaticPod awaitReady(String pod) {
         return await(pod, "is ready", it -> it.phase().equals("Running") && it.is("Ready"));
+    }
+
+    StaticPod awaitPhase(String pod, String phase) {
+        return await(pod, "is " + phase, it -> it.phase().equals(phase));
+    }
+
+    /** Waits until kubelet says so of a container, of which it may know nothing yet. */
+    StaticPod awaitContainer(String pod, String container, String what, Predicate<StaticPod.ContainerView> condition) {
+        return await(
+                pod,
+                container + " " + what,
+                it -> it.find(container).filter(condition).isPresent());
     }
 
     /** Waits until nothing of a pod runs. What has ended waits for kubelet's garbage collection, which comes each minute. */

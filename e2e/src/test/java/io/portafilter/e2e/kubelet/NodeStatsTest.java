@@ -2,21 +2,19 @@ package io.portafilter.e2e.kubelet;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.portafilter.e2e.Await;
 import io.portafilter.e2e.Live;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What the node tells of its pods' use, to whoever scrapes it. */
 class NodeStatsTest {
-    private static final Duration LIMIT = Duration.ofMinutes(1);
+    private static final Duration LIMIT = Duration.ofMinutes(3);
 
     @Order(1)
     @RegisterExtension
@@ -27,27 +25,20 @@ class NodeStatsTest {
     static final Node node = Node.of(live);
 
     private static StaticPod busy() {
-        node.place("busy", """
+        return node.run("busy", """
                 containers:
                 - name: main
                   image: IMAGE
                   command: [sh, -c, "dd if=/dev/zero of=/written bs=1M count=3; while :; do for i in 1 2 3 4 5 6 7 8 9; do :; done; sleep 0.01; done"]
                   resources: {limits: {memory: 64Mi}}
                 """);
-        return node.awaitReady("busy");
     }
 
-    private static Optional<JsonObject> find(JsonElement list, java.util.function.Predicate<JsonObject> condition) {
-        return StreamSupport.stream(list.getAsJsonArray().spliterator(), false)
-                .map(JsonElement::getAsJsonObject)
-                .filter(condition)
-                .findFirst();
-    }
-
-    private static Optional<JsonObject> summary(StaticPod pod) {
-        return find(
-                node.kubelet().json("/stats/summary").get("pods"),
-                it -> it.getAsJsonObject("podRef").get("uid").getAsString().equals(pod.uid()));
+    private static Optional<JsonObject> summaryOfMain(StaticPod pod) {
+        return node.kubelet()
+                .summary(pod)
+                .flatMap(it -> Kubelet.find(
+                        it.get("containers"), c -> c.get("name").getAsString().equals("main")));
     }
 
     @Test
@@ -56,16 +47,11 @@ class NodeStatsTest {
         Await.until(
                 "the pod's use is in the summary",
                 LIMIT,
-                () -> summary(pod)
-                        .flatMap(it -> find(
-                                it.get("containers"),
-                                c -> c.get("name").getAsString().equals("main")))
+                () -> summaryOfMain(pod)
                         .filter(it -> it.has("cpu") && it.getAsJsonObject("cpu").has("usageNanoCores"))
                         .isPresent());
-        JsonObject all = summary(pod).orElseThrow();
-        JsonObject main = find(
-                        all.get("containers"), c -> c.get("name").getAsString().equals("main"))
-                .orElseThrow();
+        JsonObject all = node.kubelet().summary(pod).orElseThrow();
+        JsonObject main = summaryOfMain(pod).orElseThrow();
         assertThat(main.getAsJsonObject("cpu").get("usageCoreNanoSeconds").getAsLong())
                 .isPositive();
         assertThat(main.getAsJsonObject("memory").get("workingSetBytes").getAsLong())
@@ -73,10 +59,7 @@ class NodeStatsTest {
         Await.until(
                 "what it wrote is counted",
                 LIMIT,
-                () -> summary(pod)
-                        .flatMap(it -> find(
-                                it.get("containers"),
-                                c -> c.get("name").getAsString().equals("main")))
+                () -> summaryOfMain(pod)
                         .filter(it ->
                                 it.getAsJsonObject("rootfs").get("usedBytes").getAsLong() >= 3 << 20)
                         .isPresent());
@@ -102,9 +85,8 @@ class NodeStatsTest {
                     metric + " is there with " + labels,
                     LIMIT,
                     () -> node.kubelet()
-                            .text("/metrics/cadvisor")
-                            .lines()
-                            .anyMatch(line -> line.matches(metric + "\\{.*" + labels + ".*\\} .*")));
+                            .metric("/metrics/cadvisor", metric, labels)
+                            .isPresent());
         }
     }
 }

@@ -21,7 +21,7 @@ class OrderTest {
 
     @Test
     void initContainersRunOneAfterTheOtherAndBeforeTheOthers() {
-        node.place("init", """
+        StaticPod pod = node.run("init", """
                 initContainers:
                 - name: first
                   image: IMAGE
@@ -40,7 +40,6 @@ class OrderTest {
                 - name: shared
                   emptyDir: {}
                 """);
-        StaticPod pod = node.awaitReady("init");
         assertThat(pod.is("Initialized")).isTrue();
         assertThat(node.exec(pod.container("main"), "cat /shared/order")).isEqualTo("first\nsecond\nmain");
         assertThat(pod.container("first").exitCode()).isZero();
@@ -54,7 +53,7 @@ class OrderTest {
 
     @Test
     void anInitContainerThatFailsIsTriedAgainAndKeepsTheOthersWaiting() {
-        node.place("init-fails", """
+        StaticPod pod = node.run("init-fails", """
                 initContainers:
                 - name: fails
                   image: IMAGE
@@ -68,7 +67,6 @@ class OrderTest {
                 - name: shared
                   emptyDir: {}
                 """);
-        StaticPod pod = node.awaitReady("init-fails");
         assertThat(pod.container("fails").restarts()).isEqualTo(1);
         node.kubelet().remove("init-fails");
 
@@ -83,8 +81,7 @@ class OrderTest {
                   image: IMAGE
                   command: [sleep, "1000"]
                 """);
-        StaticPod never =
-                node.await("init-never", "has failed", it -> it.phase().equals("Failed"));
+        StaticPod never = node.awaitPhase("init-never", "Failed");
         assertThat(never.container("fails").exitCode()).isEqualTo(9);
         assertThat(never.container("main").waiting()).isEqualTo("PodInitializing");
     }
@@ -92,7 +89,7 @@ class OrderTest {
     @Test
     void aSidecarRunsBeforeAndBesideTheOthersAndEndsAfterThem() {
         java.nio.file.Path directory = live.directory("sidecar");
-        node.place("sidecar", """
+        StaticPod pod = node.run("sidecar", """
                 restartPolicy: Never
                 initContainers:
                 - name: sidecar
@@ -113,12 +110,10 @@ class OrderTest {
                 - name: signal
                   hostPath: {path: DIRECTORY}
                 """.replace("DIRECTORY", directory.toString()));
-        StaticPod pod = node.awaitReady("sidecar");
         assertThat(pod.container("sidecar").running()).isTrue();
         assertThat(node.exec(pod.container("main"), "touch /signal/go; echo done"))
                 .isEqualTo("done");
-        StaticPod ended =
-                node.await("sidecar", "has succeeded", it -> it.phase().equals("Succeeded"));
+        StaticPod ended = node.awaitPhase("sidecar", "Succeeded");
         assertThat(ended.container("sidecar").running()).isFalse();
         assertThat(directory.resolve("order")).hasContent("sidecar\nmain\nmain-ends\nsidecar-ends\n");
     }
@@ -152,18 +147,16 @@ class OrderTest {
                   image: IMAGE
                   command: [sh, -c, "exit 7"]
                 """);
-        StaticPod never = node.await("never", "has failed", it -> it.phase().equals("Failed"));
+        StaticPod never = node.awaitPhase("never", "Failed");
         assertThat(never.container("main").exitCode()).isEqualTo(7);
-        StaticPod onFailure =
-                node.await("on-failure", "has succeeded", it -> it.phase().equals("Succeeded"));
+        StaticPod onFailure = node.awaitPhase("on-failure", "Succeeded");
         assertThat(onFailure.container("bad").restarts()).isEqualTo(1);
         assertThat(onFailure.container("good").restarts()).isZero();
-        StaticPod always = node.await(
+        StaticPod always = node.awaitContainer(
                 "always",
+                "main",
                 "waits before it is tried again",
-                it -> it.find("main")
-                        .filter(main -> main.waiting().equals("CrashLoopBackOff") && main.restarts() >= 2)
-                        .isPresent());
+                main -> main.waiting().equals("CrashLoopBackOff") && main.restarts() >= 2);
         assertThat(always.container("main").exitCode()).isEqualTo(4);
         // the log of the run before the last is kept
         assertThat(live.cri().containers().stream()
@@ -180,12 +173,8 @@ class OrderTest {
                   image: IMAGE
                   command: [/no/such/program]
                 """);
-        StaticPod pod = node.await(
-                "missing",
-                "tells why",
-                it -> it.find("main")
-                        .flatMap(StaticPod.ContainerView::terminated)
-                        .isPresent());
+        StaticPod pod = node.awaitContainer(
+                "missing", "main", "tells why", it -> it.terminated().isPresent());
         JsonObject end = pod.container("main").terminated().orElseThrow();
         assertThat(end.get("reason").getAsString()).isEqualTo("StartError");
         assertThat(end.get("exitCode").getAsInt()).isEqualTo(128);

@@ -28,13 +28,12 @@ class PodsTest {
 
     @Test
     void aPodRunsAndIsReadyAndKubeletReadsItsLog() {
-        node.place("plain", """
+        StaticPod pod = node.run("plain", """
                 containers:
                 - name: main
                   image: IMAGE
                   command: [sh, -c, "echo first words; echo others >&2; exec sleep 1000"]
                 """);
-        StaticPod pod = node.awaitReady("plain");
         assertThat(pod.container("main").restarts()).isZero();
         assertThat(Proc.isAlive(node.pid(pod.container("main")))).isTrue();
         assertThat(node.kubelet().text("/containerLogs/default/" + pod.name() + "/main"))
@@ -43,7 +42,7 @@ class PodsTest {
 
     @Test
     void aRestrictedPodHasNoMoreThanItsManifestSays() {
-        node.place("restricted", """
+        StaticPod pod = node.run("restricted", """
                 securityContext:
                   runAsNonRoot: true
                   runAsUser: 1000
@@ -64,7 +63,6 @@ class PodsTest {
                 - name: scratch
                   emptyDir: {}
                 """);
-        StaticPod pod = node.awaitReady("restricted");
         Proc process = process(pod, "main");
         Map<String, String> status = process.status();
         assertThat(status)
@@ -83,14 +81,13 @@ class PodsTest {
 
     @Test
     void aPrivilegedPodHasTheHostsCapabilitiesAndDevices() {
-        node.place("privileged", """
+        StaticPod pod = node.run("privileged", """
                 containers:
                 - name: main
                   image: IMAGE
                   command: [sleep, "1000"]
                   securityContext: {privileged: true}
                 """);
-        StaticPod pod = node.awaitReady("privileged");
         assertThat(process(pod, "main").capabilities("CapEff"))
                 .isEqualTo(new Proc(live.portafilter().pid()).capabilities("CapEff"));
         assertThat(node.exec(pod.container("main"), "ls -d /dev/kmsg /dev/fuse 2>/dev/null | head -n 1"))
@@ -101,7 +98,7 @@ class PodsTest {
     void volumesAreSharedBetweenContainersAndEndWithThePod() throws IOException {
         Path host = live.directory("host");
         Files.writeString(host.resolve("file"), "of the host");
-        node.place("volumes", """
+        StaticPod pod = node.run("volumes", """
                 containers:
                 - name: writer
                   image: IMAGE
@@ -140,7 +137,6 @@ class PodsTest {
                     - path: name
                       fieldRef: {fieldPath: metadata.name}
                 """.replace("HOST", host.toString()));
-        StaticPod pod = node.awaitReady("volumes");
         StaticPod.ContainerView reader = pod.container("reader");
         assertThat(
                         node.exec(
@@ -164,7 +160,7 @@ class PodsTest {
 
     @Test
     void resourcesAreThoseOfTheManifestAndKubeletsCgroupsLieAbove() throws IOException {
-        node.place("sized", """
+        StaticPod pod = node.run("sized", """
                 containers:
                 - name: main
                   image: IMAGE
@@ -173,7 +169,6 @@ class PodsTest {
                     requests: {cpu: 100m, memory: 32Mi}
                     limits: {cpu: 500m, memory: 64Mi}
                 """);
-        StaticPod pod = node.awaitReady("sized");
         Proc process = process(pod, "main");
         Path memory = process.cgroup("memory").orElseThrow();
         assertThat(memory.toString())
@@ -203,12 +198,11 @@ class PodsTest {
                   resources:
                     limits: {cpu: 500m, memory: 32Mi}
                 """);
-        StaticPod pod = node.await(
+        StaticPod pod = node.awaitContainer(
                 "guaranteed",
+                "main",
                 "goes on after its greedy program",
-                it -> it.find("main")
-                        .filter(main -> main.running() || main.terminated().isPresent())
-                        .isPresent());
+                main -> main.running() || main.terminated().isPresent());
         assertThat(pod.status().get("qosClass").getAsString()).isEqualTo("Guaranteed");
         node.kubelet().remove("guaranteed");
 
@@ -221,7 +215,7 @@ class PodsTest {
                   resources:
                     limits: {cpu: 500m, memory: 32Mi}
                 """);
-        StaticPod greedy = node.await("greedy", "has failed", it -> it.phase().equals("Failed"));
+        StaticPod greedy = node.awaitPhase("greedy", "Failed");
         assertThat(greedy.container("main")
                         .terminated()
                         .orElseThrow()
@@ -267,7 +261,7 @@ class PodsTest {
 
     @Test
     void rootInAPodWithAUserNamespaceIsNobodyOnTheHost() {
-        node.place("userns", """
+        StaticPod pod = node.run("userns", """
                 hostUsers: false
                 containers:
                 - name: main
@@ -278,7 +272,6 @@ class PodsTest {
                 - name: volume
                   emptyDir: {}
                 """);
-        StaticPod pod = node.awaitReady("userns");
         Proc process = process(pod, "main");
         long uid = Long.parseLong(process.status().getOrDefault("Uid", "").split(" ")[0]);
         assertThat(uid).isGreaterThanOrEqualTo(65536);
@@ -291,7 +284,7 @@ class PodsTest {
 
     @Test
     void namesAndResolversAreThoseOfTheManifest() {
-        node.place("named", """
+        StaticPod pod = node.run("named", """
                 dnsPolicy: None
                 dnsConfig:
                   nameservers: [192.0.2.53]
@@ -308,7 +301,6 @@ class PodsTest {
                   workingDir: /made/for/me
                   env: [{name: SECONDS_TO_SLEEP, value: "1234"}]
                 """);
-        StaticPod pod = node.awaitReady("named");
         StaticPod.ContainerView main = pod.container("main");
         assertThat(node.exec(main, "cat /etc/resolv.conf"))
                 .contains("nameserver 192.0.2.53", "search example.test", "options ndots:3");
@@ -337,12 +329,11 @@ class PodsTest {
                 - name: signal
                   hostPath: {path: DIRECTORY}
                 """.replace("DIRECTORY", directory.toString()));
-        StaticPod pod = node.await(
+        StaticPod pod = node.awaitContainer(
                 "hooked",
+                "message",
                 "has told its message",
-                it -> it.find("message")
-                        .flatMap(StaticPod.ContainerView::terminated)
-                        .isPresent());
+                it -> it.terminated().isPresent());
         assertThat(pod.container("message")
                         .terminated()
                         .orElseThrow()

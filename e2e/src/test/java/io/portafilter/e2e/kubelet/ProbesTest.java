@@ -19,7 +19,7 @@ class ProbesTest {
 
     @Test
     void aContainerThatIsNotAliveByExecIsStartedAgain() {
-        node.place("liveness-exec", """
+        StaticPod pod = node.run("liveness-exec", """
                 containers:
                 - name: main
                   image: IMAGE
@@ -30,7 +30,6 @@ class ProbesTest {
                     failureThreshold: 2
                     timeoutSeconds: 10
                 """);
-        StaticPod pod = node.awaitReady("liveness-exec");
         String _ = node.exec(pod.container("main"), "rm /tmp/alive");
         StaticPod again = node.await(
                 "liveness-exec",
@@ -69,7 +68,7 @@ class ProbesTest {
     @Test
     void aContainerIsReadyAsItsAnswersByHttpAndTcpAre() {
         int port = Kubelet.freePort();
-        node.place("readiness", """
+        StaticPod pod = node.run("readiness", """
                 containers:
                 - name: http
                   image: IMAGE
@@ -93,7 +92,6 @@ class ProbesTest {
                     failureThreshold: 1
                     timeoutSeconds: 10
                 """.replace("PORT", Integer.toString(port)));
-        StaticPod pod = node.awaitReady("readiness");
 
         String _ = node.exec(pod.container("http"), "rm /www/ready");
         StaticPod notReady = node.await("readiness", "is not ready", it -> !it.is("Ready"));
@@ -127,10 +125,7 @@ class ProbesTest {
                     failureThreshold: 1
                     timeoutSeconds: 10
                 """);
-        StaticPod pod = node.await(
-                "startup",
-                "runs",
-                it -> it.find("main").filter(main -> main.running()).isPresent());
+        StaticPod pod = node.awaitContainer("startup", "main", "runs", main -> main.running());
         assertThat(pod.is("Ready")).isFalse();
         assertThat(pod.container("main").json().get("started").getAsBoolean()).isFalse();
         String _ = node.exec(pod.container("main"), "touch /tmp/up");

@@ -132,7 +132,7 @@ class RestartsTest {
 
     @Test
     void aContainerThatEndedWhileBothWereAwayIsStartedAgainOnce() {
-        node.place("plain", """
+        StaticPod pod = node.run("plain", """
                 containers:
                 - name: one
                   image: IMAGE
@@ -145,7 +145,6 @@ class RestartsTest {
                 - name: signal
                   emptyDir: {}
                 """);
-        StaticPod pod = node.awaitReady("plain");
         long one = node.pid(pod.container("one"));
         long two = node.pid(pod.container("two"));
         node.kubelet().stop();
@@ -155,15 +154,34 @@ class RestartsTest {
         io.portafilter.e2e.Await.until("it has ended", java.time.Duration.ofSeconds(20), () -> !Proc.isAlive(two));
         var _ = live.portafilter().start();
         var _ = node.kubelet().start();
-        StaticPod again = node.await(
-                "plain",
-                "runs again",
-                it -> it.find("two")
-                        .filter(c -> c.restarts() == 1 && c.running())
-                        .isPresent());
+        StaticPod again = node.awaitContainer("plain", "two", "runs again", c -> c.restarts() == 1 && c.running());
         assertThat(again.container("two").exitCode()).isEqualTo(6);
         assertThat(again.container("one").restarts()).isZero();
         assertThat(node.pid(again.container("one"))).isEqualTo(one);
+    }
+
+    @Test
+    void aPodThatIsTakenAwayAndPutBackAtOnceRunsAnew() {
+        // a static pod with a uid of its own, as its manifest may say: kubelet waits until the one before is gone
+        String uid = "uid: 0b3d6a1e-4b5c-4f5e-9c3f-3d2a1b0c9d8e\n";
+        String spec =
+                "hostNetwork: true\nterminationGracePeriodSeconds: 2\n" + Node.IDLE.replace("IMAGE", node.image());
+        node.kubelet().place("again", uid, spec);
+        StaticPod before = node.awaitReady("again");
+        node.kubelet().remove("again");
+        io.portafilter.e2e.Await.until(
+                "kubelet has seen that it is gone",
+                java.time.Duration.ofMinutes(1),
+                () -> !node.kubelet().pods().containsKey("again"));
+        node.kubelet().place("again", uid, spec);
+        StaticPod after = node.await(
+                "again",
+                "runs in another container",
+                it -> it.is("Ready")
+                        && !it.container("main")
+                                .id()
+                                .equals(before.container("main").id()));
+        assertThat(after.uid()).isEqualTo(before.uid());
     }
 
     private static List<Long> pids(Map<String, String> containers) {
