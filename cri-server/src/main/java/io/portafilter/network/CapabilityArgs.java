@@ -21,8 +21,20 @@ final class CapabilityArgs {
 
     private static final BigDecimal FASTEST = new BigDecimal("1000000000000000");
 
-    /** The plugin wants one, and the annotation has none: as large as it takes. */
-    private static final long BURST = Integer.MAX_VALUE;
+    /** The plugin wants a burst, in bits too, and the annotation has none: what goes through in a second. */
+    private static final long BURST_SECONDS = 1;
+
+    /** A burst that is less than a few of the large packets that interfaces hand over lets nothing through. */
+    private static final long SMALLEST_BURST = 4 << 20;
+
+    /**
+     * The kernel counts a burst as the time that it takes, in 32 bits of 64 ns ({@code PSCHED_SHIFT} of
+     * net/pkt_sched.h): one of 275 seconds would be none.
+     */
+    private static final long LONGEST_BURST_SECONDS = 200;
+
+    /** The largest that plugins take. */
+    private static final long LARGEST_BURST = Integer.MAX_VALUE;
 
     private static final Map<String, BigDecimal> UNITS = Map.ofEntries(
             Map.entry("", BigDecimal.ONE),
@@ -94,11 +106,17 @@ final class CapabilityArgs {
             String value = annotations.get(name);
             if (value != null) {
                 String direction = name.equals(INGRESS) ? "ingress" : "egress";
-                limits.put(direction + "Rate", bitsPerSecond(name, value));
-                limits.put(direction + "Burst", BURST);
+                long rate = bitsPerSecond(name, value);
+                limits.put(direction + "Rate", rate);
+                limits.put(direction + "Burst", burst(rate));
             }
         }
         return limits.isEmpty() ? Optional.empty() : Optional.of(limits);
+    }
+
+    private static long burst(long rate) {
+        long least = Math.min(SMALLEST_BURST, rate * LONGEST_BURST_SECONDS);
+        return Math.min(Math.max(rate * BURST_SECONDS, least), LARGEST_BURST);
     }
 
     private static long bitsPerSecond(String annotation, String quantity) {

@@ -390,7 +390,11 @@ public final class PodNetwork implements AutoCloseable {
             Map<String, Object> _ = plugins.call(
                     plugin,
                     new Plugins.Call("GC", Map.of()),
-                    network.request(plugin, Map.of(), Map.of("cni.dev/valid-attachments", valid)),
+                    network.request(
+                            plugin,
+                            Map.of(),
+                            // the second is what the specification calls them in one place
+                            Map.of("cni.dev/valid-attachments", valid, "cni.dev/attachments", valid)),
                     GC_LIMIT);
         } catch (NetworkException e) {
             LOG.log(Level.WARNING, "network.garbage network=" + network.name() + " cause=" + e.getMessage());

@@ -48,12 +48,20 @@ class CapabilityArgsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1k,1000", "10M,10000000", "1.5G,1500000000", "1Mi,1048576", "2000,2000", "1500500m,1501"})
-    void bandwidthIsBitsInASecond(String quantity, String bits) {
+    @CsvSource({
+        "1k,1000,200000",
+        "1500500m,1501,300200",
+        "2000,2000,400000",
+        "1Mi,1048576,4194304",
+        "10M,10000000,10000000",
+        "1.5G,1500000000,1500000000",
+        "1P,1000000000000000,2147483647"
+    })
+    void bandwidthIsBitsInASecondAndABurstOfAboutASecond(String quantity, String bits, String burst) {
         assertThat(told(Map.of("kubernetes.io/ingress-bandwidth", quantity), List.of(), ""))
-                .contains("\"bandwidth\":{\"ingressRate\":" + bits + ",\"ingressBurst\":2147483647}");
+                .contains("\"bandwidth\":{\"ingressRate\":" + bits + ",\"ingressBurst\":" + burst + "}");
         assertThat(told(Map.of("kubernetes.io/egress-bandwidth", quantity), List.of(), ""))
-                .contains("\"bandwidth\":{\"egressRate\":" + bits + ",\"egressBurst\":2147483647}");
+                .contains("\"bandwidth\":{\"egressRate\":" + bits + ",\"egressBurst\":" + burst + "}");
     }
 
     @ParameterizedTest

@@ -1,6 +1,7 @@
 package io.portafilter.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -298,6 +299,62 @@ class PodNetworkTest {
         server.remove();
         client.remove();
         awaitNothingLeft();
+    }
+
+    /** 4 MB at 1 MB in a second, of which the first second's may come at once. */
+    @Test
+    void aPodGetsAndSendsNoFasterThanItsAnnotationsSay() {
+        assumeTrue(shapes(), "the plugin bandwidth, tc, or the kernel's tbf and ifb are missing");
+        configure(
+                "10-test.conflist", bridge(ipv4(), ",{\"type\":\"bandwidth\",\"capabilities\":{\"bandwidth\":true}}"));
+        Pod unbounded = fileServer(live.pod());
+        Pod bounded = fileServer(live.pod()
+                .configure(config -> config.putAnnotations("kubernetes.io/ingress-bandwidth", "8M")
+                        .putAnnotations("kubernetes.io/egress-bandwidth", "8M")));
+
+        assertThat(fetches(bounded, unbounded)).as("what it gets").isGreaterThan(Duration.ofSeconds(2));
+        assertThat(fetches(unbounded, bounded)).as("what it sends").isGreaterThan(Duration.ofSeconds(2));
+
+        unbounded.remove();
+        bounded.remove();
+        awaitNothingLeft();
+    }
+
+    private static boolean shapes() {
+        return Files.isExecutable(DEBIAN.resolve("bandwidth"))
+                && Commands.run(
+                                        "unshare",
+                                        "--net",
+                                        "sh",
+                                        "-c",
+                                        "ip link add pf-ifb type ifb"
+                                                + " && tc qdisc add dev pf-ifb root tbf rate 1mbit burst 32kbit latency 25ms"
+                                                + " && tc qdisc add dev pf-ifb ingress")
+                                .status()
+                        == 0;
+    }
+
+    private static Pod fileServer(PodFixture fixture) {
+        Pod pod = fixture.run();
+        var _ = pod.container(live.busybox())
+                .shell(
+                        "mkdir /tmp/www; dd if=/dev/zero of=/tmp/www/file bs=1000000 count=4; exec httpd -f -p 80 -h /tmp/www")
+                .start();
+        return pod;
+    }
+
+    private static Duration fetches(Pod client, Pod server) {
+        Container container = client.container(live.busybox()).idle().start();
+        String url = "http://" + addressOf(server) + "/file";
+        Await.until(
+                url + " is there",
+                PATIENCE,
+                () -> container.exec("wget", "-q", "--spider", url).exitCode() == 0);
+        long begin = System.nanoTime();
+        assertThat(container.shell("wget -qO- " + url + " | wc -c")).isEqualTo("4000000");
+        Duration took = Duration.ofNanos(System.nanoTime() - begin);
+        container.remove();
+        return took;
     }
 
     @Test
