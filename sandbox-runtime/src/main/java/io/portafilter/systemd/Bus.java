@@ -3,6 +3,8 @@ package io.portafilter.systemd;
 import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.linux.Kernel;
 import java.io.IOException;
+import java.net.ConnectException;
+import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -11,6 +13,7 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -19,6 +22,7 @@ import java.util.Deque;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 
 /**
@@ -30,6 +34,10 @@ final class Bus implements AutoCloseable {
     private static final int MAX_MESSAGE_BYTES = 1 << 20;
 
     private static final int MAX_LINE_BYTES = 1024;
+
+    /** Between two attempts to connect to a bus whose queue is full. */
+    private static final Duration CONNECT_AGAIN = Duration.ofMillis(10);
+
     private static final String BUS = "org.freedesktop.DBus";
 
     private final SocketChannel channel;
@@ -67,14 +75,13 @@ final class Bus implements AutoCloseable {
     @MustBeClosed
     @SuppressWarnings("MustBeClosedChecker") // the result owns them
     private static Bus open(Path socket, Duration timeLimit) {
+        long deadlineNanos = System.nanoTime() + timeLimit.toNanos();
         try {
-            SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            SocketChannel channel = connected(socket, deadlineNanos);
             try {
-                boolean _ = channel.connect(UnixDomainSocketAddress.of(socket));
-                channel.configureBlocking(false);
                 Selector selector = Selector.open();
                 SelectionKey _ = channel.register(selector, SelectionKey.OP_READ);
-                return new Bus(channel, selector, System.nanoTime() + timeLimit.toNanos());
+                return new Bus(channel, selector, deadlineNanos);
             } catch (IOException | RuntimeException e) {
                 channel.close();
                 throw e;
@@ -84,6 +91,40 @@ final class Bus implements AutoCloseable {
                     "the message bus at " + socket + ": " + e.getMessage()
                             + "; is D-Bus running? The driver cgroupfs needs none",
                     e);
+        }
+    }
+
+    /**
+     * A bus that hangs takes connections until its queue of them is full. A socket that blocks would then wait for ever;
+     * one that does not gets EAGAIN (connect(2)), with nothing begun that could be waited for: it is tried again.
+     */
+    @MustBeClosed
+    @SuppressWarnings("MustBeClosedChecker") // handed to the caller
+    private static SocketChannel connected(Path socket, long deadlineNanos) throws IOException {
+        while (true) {
+            SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            try {
+                channel.configureBlocking(false);
+                if (channel.connect(UnixDomainSocketAddress.of(socket))) {
+                    return channel;
+                }
+                throw new SocketException("it is not connected at once");
+            } catch (SocketException e) {
+                channel.close();
+                // There is no telling EAGAIN from others, but that nobody listens is a ConnectException.
+                if (e instanceof ConnectException || !Files.exists(socket)) {
+                    throw e;
+                }
+                long left = deadlineNanos - System.nanoTime();
+                if (left <= 0 || Thread.currentThread().isInterrupted()) {
+                    throw new SystemdException(
+                            "the message bus at " + socket + " takes no connection in time: " + e.getMessage(), e);
+                }
+                LockSupport.parkNanos(Math.min(left, CONNECT_AGAIN.toNanos()));
+            } catch (IOException | RuntimeException e) {
+                channel.close();
+                throw e;
+            }
         }
     }
 
@@ -210,6 +251,9 @@ final class Bus implements AutoCloseable {
         ByteBuffer bytes = ByteBuffer.allocate(count);
         try {
             while (bytes.hasRemaining()) {
+                if (deadlineNanos - System.nanoTime() <= 0) {
+                    throw late(); // whoever sends without end is never waited for
+                }
                 int read = channel.read(bytes);
                 if (read < 0) {
                     throw new SystemdException("the message bus has closed the connection");
@@ -229,10 +273,14 @@ final class Bus implements AutoCloseable {
         key.interestOps(operation);
         long left = (deadlineNanos - System.nanoTime()) / 1_000_000;
         if (left <= 0 || Thread.currentThread().isInterrupted()) {
-            throw new SystemdException("systemd did not answer in time");
+            throw late();
         }
         int _ = selector.select(left);
         selector.selectedKeys().clear();
+    }
+
+    private static SystemdException late() {
+        return new SystemdException("systemd did not answer in time");
     }
 
     private static SystemdException lost(IOException cause) {
