@@ -9,10 +9,18 @@ package io.portafilter.linux;
  * @param parentPid the parent's process number
  * @param terminal its controlling terminal, 0:0 without one
  * @param flags the kernel's {@code PF_*} ({@code include/linux/sched.h})
+ * @param threads how many threads it has, those not counted that have ended, but for the first one
  * @param startTimeTicks when the process started, in clock ticks since boot: with the number it names a process
  */
 public record ProcStat(
-        int pid, String command, char state, int parentPid, Device terminal, long flags, long startTimeTicks) {
+        int pid,
+        String command,
+        char state,
+        int parentPid,
+        Device terminal,
+        long flags,
+        int threads,
+        long startTimeTicks) {
 
     /** The process was forked and has not yet executed anything: {@code include/linux/sched.h}. */
     public static final long PF_FORKNOEXEC = 0x40;
@@ -46,7 +54,13 @@ public record ProcStat(
                 // signed in the file, though it is none
                 Device.decode(Integer.toUnsignedLong(Integer.parseInt(text, begins[4], begins[5] - 1, 10))),
                 Long.parseLong(text, begins[6], begins[7] - 1, 10),
+                Integer.parseInt(text, begins[17], begins[18] - 1, 10),
                 Long.parseUnsignedLong(text, begins[19], begins[20] - 1, 10));
+    }
+
+    /** Whether none of it runs any more. A process whose first thread alone has ended shows that thread's state. */
+    public boolean hasEnded() {
+        return (state == 'Z' || state == 'X') && threads <= 1;
     }
 
     /** Whether it has executed a program since it was forked. */

@@ -45,7 +45,7 @@ public record ProcessRef(int pid, long startTime) {
     public boolean isAlive() {
         try {
             ProcStat stat = ProcStat.parse(ProcFile.read("/proc/" + pid + "/stat"));
-            return stat.startTimeTicks() == startTime && stat.state() != 'Z' && stat.state() != 'X';
+            return stat.startTimeTicks() == startTime && !stat.hasEnded();
         } catch (KernelException e) {
             if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
                 return false;

@@ -95,8 +95,9 @@ class ProcTest {
     void aCommandCannotForgeFieldsOfItsStat() {
         ProcStat stat =
                 ProcStat.parse("42 (a) R 1 (b) S 7 42 42 1083436 -1 4194368 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n");
-        assertThat(stat).isEqualTo(new ProcStat(42, "a) R 1 (b", 'S', 7, new Device(136, 300), 4194368, 987654));
+        assertThat(stat).isEqualTo(new ProcStat(42, "a) R 1 (b", 'S', 7, new Device(136, 300), 4194368, 1, 987654));
         assertThat(stat.hasExecuted()).isFalse();
+        assertThat(stat.hasEnded()).isFalse();
         assertThatThrownBy(() -> ProcStat.parse("nonsense")).isInstanceOf(IllegalArgumentException.class);
     }
 
