@@ -23,6 +23,7 @@ import io.portafilter.linux.KernelException;
 import io.portafilter.linux.MountInfo;
 import io.portafilter.linux.OpenFiles;
 import io.portafilter.linux.ProcFile;
+import io.portafilter.linux.ProcessRef;
 import io.portafilter.state.ContainerRecord;
 import io.portafilter.state.ContainerState;
 import io.portafilter.state.PodRecord;
@@ -261,14 +262,17 @@ final class Metrics {
         }
         samples.add(MetricFamily.FILE_DESCRIPTORS, descriptors);
         samples.add(MetricFamily.SOCKETS, sockets);
-        record.launched().ifPresent(launched -> limits(samples, launched.init().pid()));
+        record.launched().ifPresent(launched -> limits(samples, launched.init()));
     }
 
     /** Columns are as wide as the kernel makes them: name, soft, hard, unit. */
-    private static void limits(MetricSamples samples, int pid) {
+    private static void limits(MetricSamples samples, ProcessRef init) {
         String text;
         try {
-            text = ProcFile.read("/proc/" + pid + "/limits");
+            text = ProcFile.read("/proc/" + init.pid() + "/limits");
+            if (!init.isAlive()) {
+                return; // its number may be another process's by now
+            }
         } catch (KernelException e) {
             if (e.is(Errno.ENOENT) || e.is(Errno.ESRCH)) {
                 return;

@@ -667,7 +667,8 @@ public final class ContainerLaunch implements AutoCloseable {
      * @throws LaunchException if it cannot be executed; the container has then ended
      */
     public LaunchedContainer execute() {
-        try (Fd root = Kernel.open("/proc/" + prepared.init().pid() + "/root", O_PATH | O_DIRECTORY)) {
+        try (ProcDirectory process = launch.open(prepared.init().pid());
+                Fd root = Kernel.openat(process.descriptor(), "root", O_PATH | O_DIRECTORY)) {
             Kernel.writeFully(stay, new byte[] {1});
             launch.openGate();
             awaitExecuted(root);
