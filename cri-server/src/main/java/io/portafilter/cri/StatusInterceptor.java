@@ -14,6 +14,8 @@ import io.portafilter.cgroup.CgroupRefusal;
 import io.portafilter.image.ImageException;
 import io.portafilter.launch.LaunchException;
 import io.portafilter.linux.Errno;
+import io.portafilter.linux.KernelException;
+import io.portafilter.linux.NamespaceLimits;
 import io.portafilter.rootfs.MountRefusal;
 import io.portafilter.security.SecurityRefusal;
 import io.portafilter.state.DiskTrouble;
@@ -94,6 +96,9 @@ final class StatusInterceptor implements ServerInterceptor {
             case CgroupRefusal e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
             case LaunchException e -> launch(e).withDescription(e.getMessage());
             case ImageException e -> image(e.kind()).withDescription(reason(e.kind()) + e.getMessage());
+            case KernelException e
+            when NamespaceLimits.isReached(e.call(), e.errno()) ->
+                Status.RESOURCE_EXHAUSTED.withDescription(method + ": " + e.getMessage() + NamespaceLimits.CURE);
             case StatusRuntimeException e -> e.getStatus();
             case StatusException e -> e.getStatus();
             default ->

@@ -1,6 +1,7 @@
 package io.portafilter.launch;
 
 import io.portafilter.linux.Errno;
+import io.portafilter.linux.NamespaceLimits;
 import io.portafilter.linux.SystemCall;
 import java.util.List;
 import java.util.Optional;
@@ -53,13 +54,8 @@ public final class LaunchException extends RuntimeException {
         return said;
     }
 
-    /** {@code namespaces(7)}: limits of the number of namespaces are no matter of a disk, whatever the error's text says. */
     private static String hint(SystemCall call, Errno errno) {
-        boolean makesNamespaces = call == SystemCall.CLONE || call == SystemCall.CLONE3 || call == SystemCall.UNSHARE;
-        return makesNamespaces && errno.equals(Errno.ENOSPC)
-                ? ": the host has as many namespaces of a kind as it allows, see the sysctls user.max_*_namespaces"
-                        + " (user.max_user_namespaces for pods with hostUsers: false); raise it, or remove pods"
-                : "";
+        return NamespaceLimits.isReached(call.callName(), errno) ? NamespaceLimits.CURE : "";
     }
 
     /**

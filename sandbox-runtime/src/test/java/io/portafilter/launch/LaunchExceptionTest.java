@@ -42,6 +42,12 @@ class LaunchExceptionTest {
                 .hasMessageStartingWith("make the pod's namespaces: unshare(CLONE_NEWUSER): ENOSPC")
                 .hasMessageContaining("user.max_user_namespaces");
         assertThat(LaunchException.failed(program, 0, Errno.EPERM).getMessage()).doesNotContain("sysctl");
+        Assembler mounting = new Assembler("test");
+        Label mount = mounting.call(SystemCall.FSMOUNT, 60, 1, 0);
+        mounting.neverReturns();
+        assertThat(LaunchException.failed(mounting.assemble(mount), 0, Errno.ENOSPC))
+                .as("a mount that is not attached is in a namespace of its own")
+                .hasMessageContaining("user.max_*_namespaces");
         assertThat(LaunchException.failed(program(), 0, Errno.ENOSPC).getMessage())
                 .doesNotContain("sysctl");
     }
