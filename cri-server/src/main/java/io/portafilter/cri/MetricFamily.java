@@ -1,6 +1,7 @@
 package io.portafilter.cri;
 
 import com.google.errorprone.annotations.Immutable;
+import com.google.protobuf.ByteString;
 import io.portafilter.cri.v1.MetricDescriptor;
 import io.portafilter.cri.v1.MetricType;
 import java.util.List;
@@ -104,11 +105,15 @@ enum MetricFamily {
     private final Named named;
     private final String help;
 
+    @SuppressWarnings("Immutable") // it is, but does not say so
+    private final ByteString nameBytes;
+
     @SuppressWarnings("Immutable") // a list that does not change
     private final List<String> labels;
 
     MetricFamily(Named named, String help, String... moreLabels) {
         this.named = named;
+        this.nameBytes = ByteString.copyFromUtf8(named.name());
         this.help = help;
         this.labels = Stream.concat(Stream.of("pod", "namespace", "container", "id", "image"), Stream.of(moreLabels))
                 .toList();
@@ -122,8 +127,9 @@ enum MetricFamily {
         return new Named("container_" + name, MetricType.GAUGE);
     }
 
-    String metricName() {
-        return named.name();
+    /** The name as messages hold it. */
+    ByteString nameBytes() {
+        return nameBytes;
     }
 
     MetricType type() {

@@ -1,5 +1,6 @@
 package io.portafilter.cri;
 
+import com.google.protobuf.ByteString;
 import io.portafilter.cri.v1.Metric;
 import io.portafilter.cri.v1.UInt64Value;
 import java.util.ArrayList;
@@ -11,7 +12,9 @@ final class MetricSamples {
 
     private static final long NANOS_OF_A_SECOND = 1_000_000_000L;
 
-    private final List<String> commonLabels;
+    /** What all have in common, from which each is made. */
+    private final Metric common;
+
     private final List<Metric> metrics = new ArrayList<>();
 
     /**
@@ -20,22 +23,26 @@ final class MetricSamples {
      * @param commonLabels the values of the labels that each of them has
      */
     MetricSamples(List<String> commonLabels) {
-        this.commonLabels = List.copyOf(commonLabels);
+        Metric.Builder builder = Metric.newBuilder();
+        // as bytes: each of some seventy metrics of a container would encode them again
+        commonLabels.forEach(label -> builder.addLabelValuesBytes(ByteString.copyFromUtf8(label)));
+        this.common = builder.build();
     }
 
     /** Without a time of its own: kubelet takes it for one of now. */
     void add(MetricFamily family, long value, String... moreLabels) {
-        List<String> labels = new ArrayList<>(commonLabels);
-        labels.addAll(List.of(moreLabels));
-        if (labels.size() != family.labels().size()) {
-            throw new IllegalArgumentException(family + " has the labels " + family.labels() + ", not " + labels);
-        }
-        metrics.add(Metric.newBuilder()
-                .setName(family.metricName())
+        Metric.Builder metric = common.toBuilder()
+                .setNameBytes(family.nameBytes())
                 .setMetricType(family.type())
-                .addAllLabelValues(labels)
-                .setValue(UInt64Value.newBuilder().setValue(value))
-                .build());
+                .setValue(UInt64Value.newBuilder().setValue(value));
+        for (String label : moreLabels) {
+            metric.addLabelValues(label);
+        }
+        if (metric.getLabelValuesCount() != family.labels().size()) {
+            throw new IllegalArgumentException(
+                    family + " has the labels " + family.labels() + ", not " + metric.getLabelValuesList());
+        }
+        metrics.add(metric.build());
     }
 
     /** What is not known is left out. */

@@ -1,7 +1,6 @@
 package io.portafilter.cri;
 
 import com.google.protobuf.ByteString;
-import io.portafilter.cgroup.Cgroup;
 import io.portafilter.cgroup.CgroupCounters;
 import io.portafilter.cgroup.CgroupHierarchy;
 import io.portafilter.cgroup.CgroupUsage;
@@ -42,6 +41,9 @@ final class Metrics {
     private static final int MOST_PROCESSES = 1024;
 
     private static final int MOST_DESCRIPTORS = 4096;
+
+    /** Of a number that a {@code long} holds. */
+    private static final int MOST_DIGITS = 18;
 
     private static final long DEFAULT_CPU_PERIOD = 100_000;
 
@@ -155,7 +157,7 @@ final class Metrics {
         counters(samples, CgroupCounters.of(cgroups, path), fileSystem);
         layers.of(container, record)
                 .ifPresent(layer -> samples.add(MetricFamily.FS_USAGE, layer.bytes(), fileSystem.device()));
-        processes(samples, Cgroup.at(cgroups, path), record);
+        processes(samples, CgroupUsage.processes(cgroups, path), record);
         samples.addNanos(MetricFamily.LAST_SEEN, Node.now());
         samples.addNanos(MetricFamily.START_TIME, record.startedAtNanos());
         resources(
@@ -248,8 +250,7 @@ final class Metrics {
         }
     }
 
-    private static void processes(MetricSamples samples, Cgroup cgroup, ContainerRecord record) {
-        List<Integer> processes = cgroup.processes();
+    private static void processes(MetricSamples samples, List<Integer> processes, ContainerRecord record) {
         samples.add(MetricFamily.PROCESSES, processes.size());
         long descriptors = 0;
         long sockets = 0;
@@ -265,7 +266,6 @@ final class Metrics {
         record.launched().ifPresent(launched -> limits(samples, launched.init()));
     }
 
-    /** Columns are as wide as the kernel makes them: name, soft, hard, unit. */
     private static void limits(MetricSamples samples, ProcessRef init) {
         String text;
         try {
@@ -279,13 +279,23 @@ final class Metrics {
             }
             throw e;
         }
-        text.lines().forEach(line -> {
-            String[] columns = line.split(" {2,}");
-            String name = LIMIT_NAMES.get(columns[0].strip());
-            if (name != null && columns.length > 1 && columns[1].matches("\\d{1,18}")) {
-                samples.add(MetricFamily.LIMITS, Long.parseLong(columns[1]), name);
-            }
-        });
+        text.lines().forEach(line -> limit(samples, line));
+    }
+
+    /** Columns are as wide as the kernel makes them: name, soft, hard, unit. Not by patterns: they cost more than the file. */
+    private static void limit(MetricSamples samples, String line) {
+        int end = line.indexOf("  ");
+        String name = LIMIT_NAMES.get(line.substring(0, Math.max(end, 0)));
+        if (name == null) {
+            return;
+        }
+        String soft = line.substring(end).stripLeading();
+        int blank = soft.indexOf(' ');
+        int digits = blank < 0 ? soft.length() : blank;
+        if (soft.startsWith("unlimited") || digits > MOST_DIGITS) {
+            return;
+        }
+        samples.add(MetricFamily.LIMITS, Long.parseLong(soft, 0, digits, 10), name);
     }
 
     private static void resources(MetricSamples samples, LinuxContainerResources resources) {

@@ -27,9 +27,13 @@ public sealed interface CgroupHierarchy {
 
         /** The hierarchy that has this controller. */
         Optional<Mount> of(String controller) {
-            return mounts.stream()
-                    .filter(mount -> mount.controllers().contains(controller))
-                    .findFirst();
+            // not by a stream: asked for each file of each cgroup that is measured
+            for (Mount mount : mounts) {
+                if (mount.controllers().contains(controller)) {
+                    return Optional.of(mount);
+                }
+            }
+            return Optional.empty();
         }
     }
 

@@ -1,5 +1,6 @@
 package io.portafilter.cgroup;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -20,6 +21,9 @@ public record CgroupUsage(
         Optional<Pressure> ioPressure) {
 
     private static final long NANOS_OF_A_MICROSECOND = 1000;
+
+    /** Of version 1: every container is in the hierarchy of one of them, if the host has it. */
+    private static final List<String> COUNTING = List.of("pids", "memory", "cpuacct", "freezer");
 
     /**
      * Memory in bytes.
@@ -69,6 +73,24 @@ public record CgroupUsage(
     /** How many tasks, which are threads, are in a cgroup and those below it. */
     public static OptionalLong tasks(CgroupHierarchy hierarchy, String path) {
         return UsageFiles.of(hierarchy, path).number("pids.current");
+    }
+
+    /**
+     * The processes in a cgroup and those below it, in ascending order, for who counts them: in version 1 by one hierarchy
+     * alone. Who stops them asks {@link Cgroup#processes}, which no process hides from in another.
+     */
+    public static List<Integer> processes(CgroupHierarchy hierarchy, String path) {
+        CgroupPath checked = new CgroupPath(path);
+        return switch (hierarchy) {
+            case CgroupHierarchy.V2 v2 ->
+                List.copyOf(new CgroupDirectory(v2.directory() + checked.value()).processes());
+            case CgroupHierarchy.V1 v1 ->
+                COUNTING.stream()
+                        .flatMap(controller -> v1.of(controller).stream())
+                        .findFirst()
+                        .map(mount -> List.copyOf(new CgroupDirectory(mount.directory() + checked.value()).processes()))
+                        .orElse(List.of());
+        };
     }
 
     /** Version 1: {@code Documentation/admin-guide/cgroup-v1}. It counts no pressure. */

@@ -20,29 +20,33 @@ interface UsageFiles {
     /** What version 1 writes when there is no limit lies just below 2^63; no machine has a memory of 2^62 bytes. */
     long BEYOND_ALL_LIMITS = 1L << 62;
 
-    /** Those of a cgroup, read from the kernel when they are asked for. */
+    /** Far more than most of these files hold. */
+    int USUAL_BYTES = 8192;
+
+    /** Those of a cgroup, read from the kernel when they are asked for, by one thread. */
     static UsageFiles of(CgroupHierarchy hierarchy, String path) {
         CgroupPath checked = new CgroupPath(path);
+        // one for all: twenty files of each of hundreds of containers are read each few seconds
+        byte[] buffer = new byte[USUAL_BYTES];
         return switch (hierarchy) {
             case CgroupHierarchy.V2 v2 -> {
                 String directory = v2.directory() + checked.value();
-                yield file -> read(directory + "/" + file);
+                yield file -> read(directory + "/" + file, buffer);
             }
             case CgroupHierarchy.V1 v1 ->
                 // the file's first word is the controller's name
                 file -> v1.of(file.substring(0, file.indexOf('.')))
-                        .flatMap(mount -> read(mount.directory() + checked.value() + "/" + file));
+                        .flatMap(mount -> read(mount.directory() + checked.value() + "/" + file, buffer));
         };
     }
 
-    private static Optional<String> read(String path) {
+    private static Optional<String> read(String path, byte[] buffer) {
         try (Fd file = Kernel.open(path, O_RDONLY | O_NOFOLLOW)) {
-            byte[] text = new byte[8192];
             // most of them are had by one call
-            int length = Kernel.pread(file, text, 0, text.length, 0);
-            byte[] all = length < text.length ? text : Kernel.readAll(file, 1 << 20);
+            int length = Kernel.pread(file, buffer, 0, buffer.length, 0);
+            byte[] all = length < buffer.length ? buffer : Kernel.readAll(file, 1 << 20);
             return Optional.of(
-                    new String(all, 0, length < text.length ? length : all.length, StandardCharsets.UTF_8).strip());
+                    new String(all, 0, length < buffer.length ? length : all.length, StandardCharsets.UTF_8).strip());
         } catch (KernelException e) {
             // gone, or pressure that this kernel was told not to count
             if (e.is(Errno.ENOENT) || e.is(Errno.ENODEV) || e.is(Errno.EOPNOTSUPP)) {

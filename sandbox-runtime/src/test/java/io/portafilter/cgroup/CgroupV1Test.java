@@ -290,6 +290,7 @@ class CgroupV1Test {
         assertThat(process.inputReader().readLine()).isEqualTo("in");
 
         assertThat(cgroup.processes()).containsExactly((int) process.pid());
+        assertThat(CgroupUsage.processes(hierarchy, path)).containsExactly((int) process.pid());
         cgroup.kill(SOON);
         cgroup.remove(SOON);
 

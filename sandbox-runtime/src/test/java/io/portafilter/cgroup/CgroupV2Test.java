@@ -172,6 +172,7 @@ class CgroupV2Test {
         assertThat(process.inputReader().readLine()).isEqualTo("in");
 
         assertThat(cgroup.processes()).containsExactly((int) process.pid());
+        assertThat(CgroupUsage.processes(hierarchy, path)).containsExactly((int) process.pid());
         cgroup.kill(SOON);
         cgroup.remove(SOON);
 
