@@ -283,6 +283,29 @@ class TerminalLaunchTest {
         assertThat(container.exec("ps", "-o", "args").stdout()).contains("thief");
     }
 
+    /** Who has the host's CAP_SYS_ADMIN opens it all the same: then the exec has its terminal, or is refused. */
+    @Test
+    void whoMayTakeItAllTheSameKeepsAnExecFromRunningAtMost() throws IOException {
+        putThief();
+        sandbox.pod(false);
+        Running container = sandbox.container(
+                PidMode.CONTAINER,
+                asked -> LiveSandbox.adding(asked, "SYS_ADMIN"),
+                "sh",
+                "-c",
+                "thief & echo begun; exec sleep 1000");
+        assertThat(container.stdout()).isEqualTo("begun\n");
+        for (int i = 0; i < 25; i++) {
+            try (ExecLaunch exec = container.startExec(true, "sh", "-c", "echo its own > /dev/tty && exit 4")) {
+                assertThat(exec.monitor().awaitEnd(LIMIT)).isTrue();
+                assertThat(exec.exit().orElseThrow().code()).isEqualTo(4);
+            } catch (LaunchException e) {
+                assertThat(e).hasMessageContaining("has been taken by a process of the container");
+            }
+        }
+        assertThat(container.exec("echo", "without one").stdout()).isEqualTo("without one\n");
+    }
+
     @Test
     @SuppressWarnings("MustBeClosedChecker") // none is made
     void aContainerThatTakesAllItsTerminalsLeavesOthersTheirs() throws IOException {
