@@ -13,19 +13,15 @@ final class DetachKeys {
     private boolean held;
 
     /**
-     * What of the next keys is the program's.
+     * Takes the first {@code count} of some bytes.
      *
-     * @param keys for the program
-     * @param detach whether the two keys came behind them; what was typed after those is nobody's
+     * @param keys gets what of them is the program's
+     * @return whether the two keys came behind that; what was typed after those is nobody's
      */
-    record Typed(byte[] keys, boolean detach) {}
-
-    /** Takes the first {@code count} of some bytes. */
-    Typed typed(byte[] bytes, int count) {
-        ByteArrayOutputStream keys = new ByteArrayOutputStream(count + 1);
+    boolean typed(byte[] bytes, int count, ByteArrayOutputStream keys) {
         for (int i = 0; i < count; i++) {
             if (held && bytes[i] == CTRL_Q) {
-                return new Typed(keys.toByteArray(), true);
+                return true;
             }
             if (held) {
                 keys.write(CTRL_P);
@@ -35,7 +31,7 @@ final class DetachKeys {
                 keys.write(bytes[i]);
             }
         }
-        return new Typed(keys.toByteArray(), false);
+        return false;
     }
 
     /** What is kept back when no more keys come. */

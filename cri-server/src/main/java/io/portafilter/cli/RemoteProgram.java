@@ -99,9 +99,10 @@ final class RemoteProgram implements StreamCall.Receiver {
                     call.send(STDIN, buffer, count);
                     continue;
                 }
-                DetachKeys.Typed typed = keys.typed(buffer, count);
-                call.send(STDIN, typed.keys(), typed.keys().length);
-                if (typed.detach()) {
+                ByteArrayOutputStream typed = new ByteArrayOutputStream(count + 1);
+                boolean detach = keys.typed(buffer, count, typed);
+                call.send(STDIN, typed.toByteArray(), typed.size());
+                if (detach) {
                     detached = true;
                     call.close();
                     return;
