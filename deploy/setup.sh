@@ -198,9 +198,9 @@ server_class_path() {
 # Fills `jvm` with the java command line up to the main class.
 #
 # The heap bound, the serial collector and the first compiler keep an idle server small (measured: 62 MB PSS after
-# 11,000 calls instead of 197); the server's work is waiting for the kernel, not computing. Cryptography is computing:
-# the directives give it the second compiler to itself. Java tells on stdout that it has read them, but for
-# -DisplayVMOutput; its warnings go to stderr, as stdout is the containers'.
+# 11,000 calls instead of 197); the server's work is waiting for the kernel, not computing. Cryptography is computing,
+# and so is the format of logs: the directives give them the second compiler to themselves. Java tells on stdout that it
+# has read them, but for -DisplayVMOutput; its warnings go to stderr, as stdout is the containers'.
 #
 # A young generation of 4 MiB instead of 1 costs 3 MB and saves two of three collections, each of which stops a launch
 # for half a millisecond. Compiling earlier (CompileThresholdScaling=0.2) halves the time of a young server's launches
