@@ -205,7 +205,7 @@ class PersonTest {
     // ---- ports
 
     @Test
-    void aPortOfThePodIsReachedUntilCtrlC() throws Exception {
+    void aPortOfThePodIsReachedUntilCtrlC() throws IOException, InterruptedException {
         Pod pod = live.pod().run();
         Container server = pod.container(live.busybox())
                 .command("nc", "-ll", "-p", "8080", "-e", "sh", "-c", "read line; echo \"got $line\"")
