@@ -75,12 +75,18 @@ record PseudoTerminal(Fd master, Fd peer) implements AutoCloseable {
     /**
      * It has a number in the container's /dev/pts by now, and a process there that opens it before the program has it
      * could make it its own controlling terminal: the program would get none. The first line shuts the door, the second
-     * turns out whoever was inside, and what it has typed or written is thrown away after that; no process of the container that lacks the host's CAP_SYS_ADMIN comes in again until
-     * the program opens it ({@link ProgramWriter#KEPT_TERMINAL}).
+     * turns out whoever was inside, and what it has typed or written is thrown away after that; no process of the
+     * container that lacks the host's CAP_SYS_ADMIN comes in again until the program opens it ({@link
+     * ProgramWriter#KEPT_TERMINAL}). Turned out twice: who stood in TIOCSCTTY at the first time had only the kernel's lock
+     * to wait for, which asks nobody whether his descriptor was hung up meanwhile ({@code tiocsctty} of {@code
+     * drivers/tty/tty_jobctrl.c}).
      */
     private static void keepToOurselves(Fd master) {
         try (Fd before = Kernel.openPtyPeer(master, O_RDWR | O_NOCTTY)) {
             Kernel.setExclusive(before);
+            Kernel.hangUp(before);
+        }
+        try (Fd before = Kernel.openPtyPeer(master, O_RDWR | O_NOCTTY)) {
             Kernel.hangUp(before);
         }
     }
