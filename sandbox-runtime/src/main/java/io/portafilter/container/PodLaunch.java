@@ -6,6 +6,7 @@ import com.google.errorprone.annotations.MustBeClosed;
 import io.portafilter.cgroup.Cgroup;
 import io.portafilter.linux.Fd;
 import io.portafilter.linux.Kernel;
+import io.portafilter.linux.KernelException;
 import io.portafilter.linux.OwnThread;
 import io.portafilter.linux.ProcDirectory;
 import io.portafilter.linux.ProcessRef;
@@ -126,10 +127,19 @@ public final class PodLaunch implements AutoCloseable {
     }
 
     private static void show(ProcDirectory process, Consumer<Fd> networkMade, PreparedLaunch launch) {
-        try (Fd network = process.openNamespace("net")) {
+        try (Fd network = network(process, launch)) {
             long begin = System.nanoTime();
             networkMade.accept(network);
             launch.status().waited(Duration.ofNanos(System.nanoTime() - begin));
+        }
+    }
+
+    @MustBeClosed
+    private static Fd network(ProcDirectory process, PreparedLaunch launch) {
+        try {
+            return process.openNamespace("net");
+        } catch (KernelException e) {
+            throw launch.ended(e);
         }
     }
 
