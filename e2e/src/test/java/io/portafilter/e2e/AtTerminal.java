@@ -22,14 +22,22 @@ final class AtTerminal implements AutoCloseable {
         this.script = script;
     }
 
-    /** Runs a line of shell there, to begin with in a terminal of 31 rows and 97 columns. */
+    /**
+     * Runs a line of shell there, to begin with in a terminal of 31 rows and 97 columns. Ctrl-C works in it also where the
+     * tests themselves were started to ignore it, as what a shell runs in the background is.
+     */
     static AtTerminal run(String line) {
         assumeTrue(Files.isExecutable(SCRIPT), "needs script(1), of bsdutils");
         try {
-            AtTerminal terminal = new AtTerminal(
-                    new ProcessBuilder(SCRIPT.toString(), "-qefc", "stty rows 31 cols 97; " + line, "/dev/null")
-                            .redirectErrorStream(true)
-                            .start());
+            AtTerminal terminal = new AtTerminal(new ProcessBuilder(
+                            "env",
+                            "--default-signal=INT,QUIT",
+                            SCRIPT.toString(),
+                            "-qefc",
+                            "stty rows 31 cols 97; " + line,
+                            "/dev/null")
+                    .redirectErrorStream(true)
+                    .start());
             Thread _ = Thread.ofVirtual().start(terminal::watch);
             return terminal;
         } catch (IOException e) {
