@@ -97,6 +97,16 @@ class SystemdDriverTest {
         return values;
     }
 
+    /** What outlives a reload: before 253 systemd has no OOMPolicy of scopes, and writes memory.oom.group as it thinks. */
+    private static Map<String, String> kept(Map<String, String> files) {
+        Map<String, String> kept = new LinkedHashMap<>(files);
+        String version = Commands.run("systemctl", "--version").orFail().split(" ")[1];
+        if (Integer.parseInt(version) < 253) {
+            kept.remove("memory.oom.group");
+        }
+        return kept;
+    }
+
     private static String file(Path cgroup, String name) {
         try {
             return Files.readString(cgroup.resolve(name)).strip();
@@ -225,14 +235,14 @@ class SystemdDriverTest {
                 .endsWith("3");
 
         reloadAndStartAnother(pod);
-        assertThat(files(cgroup)).isEqualTo(before);
+        assertThat(kept(files(cgroup))).isEqualTo(kept(before));
         assertThat(container.shell(tryDevices))
                 .contains("Operation not permitted")
                 .endsWith("3");
 
         var _ = Commands.run("systemctl", "daemon-reexec").orFail();
         reloadAndStartAnother(pod);
-        assertThat(files(cgroup)).isEqualTo(before);
+        assertThat(kept(files(cgroup))).isEqualTo(kept(before));
         assertThat(container.shell(tryDevices))
                 .contains("Operation not permitted")
                 .endsWith("3");
@@ -272,7 +282,7 @@ class SystemdDriverTest {
         expected.put("memory.high", "max");
         expected.put("cpu.weight", "100");
         expected.put("cpu.max", "max 50000");
-        assertThat(files(cgroup)).isEqualTo(expected);
+        assertThat(kept(files(cgroup))).isEqualTo(kept(expected));
         assertThat(shown(scope(container.id()), "MemoryMax", "MemoryHigh", "CPUWeight", "CPUQuotaPerSecUSec"))
                 .containsEntry("MemoryMax", "" + (96 << 20))
                 .containsEntry("MemoryHigh", "infinity")
@@ -280,7 +290,7 @@ class SystemdDriverTest {
                 .containsEntry("CPUQuotaPerSecUSec", "infinity");
         reloadAndStartAnother(pod);
         expected.put("cpu.max", "max 100000"); // for systemd no quota has no period
-        assertThat(files(cgroup)).isEqualTo(expected);
+        assertThat(kept(files(cgroup))).isEqualTo(kept(expected));
 
         // a file that systemd has no property for, and that is not there
         assertThat(Refusal.of(() -> container.update(
@@ -290,7 +300,7 @@ class SystemdDriverTest {
         assertThat(Refusal.of(() -> container.update(r -> r.setCpuShares(2).putUnified("memory.high", "many")))
                         .message())
                 .contains("memory.high");
-        assertThat(files(cgroup)).isEqualTo(expected);
+        assertThat(kept(files(cgroup))).isEqualTo(kept(expected));
         assertThat(shown(scope(container.id()), "MemoryMax", "CPUWeight"))
                 .containsEntry("MemoryMax", "" + (96 << 20))
                 .containsEntry("CPUWeight", "100");
@@ -302,7 +312,7 @@ class SystemdDriverTest {
                         .setPodSandboxId(pod.id())
                         .setResources(LinuxContainerResources.newBuilder().setCpuShares(512))
                         .build());
-        assertThat(files(cgroup)).isEqualTo(expected);
+        assertThat(kept(files(cgroup))).isEqualTo(kept(expected));
     }
 
     @Test
