@@ -2,16 +2,15 @@ package io.portafilter.network;
 
 import io.portafilter.network.CniJson.Malformed;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.Map;
 
 /**
  * The directory of network configurations. It is read whenever the network is used: that is cheap, and a change counts
@@ -33,13 +32,11 @@ final class ConfigDirectory {
         record Wrong(Path file, String why) implements Found {}
     }
 
-    private record Read(Path file, String text, NetworkConfig config) {}
+    /** Files of one plugin each, in a directory of the network's name, are its further plugins (section 1 of the specification). */
+    private static final List<String> PLUGIN_ENDINGS = List.of(".conf");
 
     private final Path directory;
     private final Plugins plugins;
-
-    /** What was read last: the same text is not read again. */
-    private final AtomicReference<Optional<Read>> last = new AtomicReference<>(Optional.empty());
 
     ConfigDirectory(Path directory, Plugins plugins) {
         this.directory = directory;
@@ -49,7 +46,7 @@ final class ConfigDirectory {
     Found find() {
         List<Path> files;
         try {
-            files = files();
+            files = files(directory, ENDINGS);
         } catch (NoSuchFileException | NotDirectoryException e) {
             return new Found.Nothing("there is no directory " + directory);
         } catch (IOException e) {
@@ -72,11 +69,11 @@ final class ConfigDirectory {
         }
     }
 
-    private List<Path> files() throws IOException {
+    private static List<Path> files(Path directory, List<String> endings) throws IOException {
         List<Path> files = new ArrayList<>();
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
             for (Path entry : entries) {
-                if (ENDINGS.stream().anyMatch(entry.toString()::endsWith) && !Files.isDirectory(entry)) {
+                if (endings.stream().anyMatch(entry.toString()::endsWith) && !Files.isDirectory(entry)) {
                     files.add(entry);
                 }
             }
@@ -86,22 +83,31 @@ final class ConfigDirectory {
     }
 
     private NetworkConfig read(Path file) throws IOException, Malformed {
-        // a byte that is no UTF-8 is no JSON either
-        String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
-        Optional<Read> known = last.get();
-        if (known.isPresent()
-                && known.get().file.equals(file)
-                && known.get().text.equals(text)) {
-            return known.get().config;
-        }
-        NetworkConfig config = file.toString().endsWith(".conflist")
-                ? NetworkConfig.list(bytes(text))
-                : NetworkConfig.single(bytes(text));
-        last.set(Optional.of(new Read(file, text, config)));
-        return config;
+        Map<String, Object> network = CniJson.object(Files.readAllBytes(file));
+        return file.toString().endsWith(".conflist")
+                ? NetworkConfig.of(withFurtherPlugins(network))
+                : NetworkConfig.single(network);
     }
 
-    private static byte[] bytes(String text) {
-        return text.getBytes(StandardCharsets.UTF_8);
+    /** The list as if it named all its plugins itself: so it is kept for a pod, whatever becomes of the files. */
+    private Map<String, Object> withFurtherPlugins(Map<String, Object> list) throws IOException, Malformed {
+        if (CniJson.isTrueAt(list, "loadOnlyInlinedPlugins")) {
+            return list;
+        }
+        Path further = directory.resolve(NetworkConfig.name(list));
+        if (!Files.isDirectory(further)) {
+            return list;
+        }
+        List<Object> all = new ArrayList<>(CniJson.itemsAt(list, "plugins"));
+        for (Path file : files(further, PLUGIN_ENDINGS)) {
+            try {
+                all.add(CniJson.object(Files.readAllBytes(file)));
+            } catch (Malformed e) {
+                throw new Malformed("has a plugin by " + file + ", which " + e.getMessage());
+            }
+        }
+        Map<String, Object> whole = new LinkedHashMap<>(list);
+        whole.put("plugins", all);
+        return whole;
     }
 }

@@ -53,14 +53,8 @@ record NetworkConfig(
         return plugins.stream().anyMatch(plugin -> plugin.declares(capability));
     }
 
-    /** A list of plugins ({@code .conflist}). */
-    static NetworkConfig list(byte[] text) throws Malformed {
-        return of(CniJson.object(text));
-    }
-
     /** A single plugin ({@code .conf}, {@code .json}): a list of one. */
-    static NetworkConfig single(byte[] text) throws Malformed {
-        Map<String, Object> plugin = CniJson.object(text);
+    static NetworkConfig single(Map<String, Object> plugin) throws Malformed {
         if (plugin.containsKey("plugins") && !plugin.containsKey("type")) {
             throw new Malformed("is a list of plugins: its name has to end in .conflist");
         }
@@ -72,12 +66,19 @@ record NetworkConfig(
         return of(list);
     }
 
-    static NetworkConfig of(Map<String, Object> list) throws Malformed {
+    /** The name of the network that a list describes. */
+    static String name(Map<String, Object> list) throws Malformed {
         String name = CniJson.textAt(list, "name");
         if (!NAME.matcher(name).matches()) {
             throw new Malformed(
                     name.isEmpty() ? "has no name" : "has the name \"" + name + "\", which no network can have");
         }
+        return name;
+    }
+
+    /** A list of plugins ({@code .conflist}). */
+    static NetworkConfig of(Map<String, Object> list) throws Malformed {
+        String name = name(list);
         List<Plugin> plugins = new ArrayList<>();
         for (Object item : CniJson.itemsAt(list, "plugins")) {
             plugins.add(plugin(item));

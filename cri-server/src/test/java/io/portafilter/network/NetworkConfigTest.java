@@ -17,7 +17,11 @@ class NetworkConfigTest {
     }
 
     private static NetworkConfig list(String text) throws Malformed {
-        return NetworkConfig.list(bytes(text));
+        return NetworkConfig.of(CniJson.object(bytes(text)));
+    }
+
+    private static NetworkConfig single(String text) throws Malformed {
+        return NetworkConfig.single(CniJson.object(bytes(text)));
     }
 
     @Test
@@ -32,7 +36,7 @@ class NetworkConfigTest {
 
     @Test
     void aSinglePluginIsAListOfOne() throws Malformed {
-        NetworkConfig network = NetworkConfig.single(bytes("{'cniVersion':'0.4.0','name':'n','type':'a','x':1}"));
+        NetworkConfig network = single("{'cniVersion':'0.4.0','name':'n','type':'a','x':1}");
 
         assertThat(network.version()).isEqualTo(CniVersion.V0_4);
         assertThat(network.plugins().getFirst().fields()).containsKey("x");
@@ -93,8 +97,7 @@ class NetworkConfigTest {
 
     @Test
     void aListInAFileForOnePluginIsToldFromOne() {
-        assertThatThrownBy(
-                        () -> NetworkConfig.single(bytes("{'cniVersion':'1.0.0','name':'n','plugins':[{'type':'a'}]}")))
+        assertThatThrownBy(() -> single("{'cniVersion':'1.0.0','name':'n','plugins':[{'type':'a'}]}"))
                 .hasMessageContaining(".conflist");
     }
 }

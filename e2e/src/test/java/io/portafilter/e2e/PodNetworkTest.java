@@ -446,6 +446,33 @@ class PodNetworkTest {
         assertThat(PLUGINS.resolve("stdin.DEL")).content().contains("\"prevResult\":{");
     }
 
+    /** Also when the file is gone by then: what was set up is undone. */
+    @Test
+    void pluginsOfADirectoryOfTheNetworksNameComeAfterThoseOfTheList() throws IOException {
+        Path further = Files.createDirectory(configurations().resolve(NETWORK));
+        try {
+            Files.writeString(further.resolve("20-script.conf"), SCRIPT.substring(1));
+            Files.writeString(further.resolve("30-other.txt"), "no configuration");
+            Pod pod = live.pod().run();
+            assertThat(calls()).singleElement().asString().startsWith("ADD " + pod.id());
+            assertThat(PLUGINS.resolve("stdin.ADD")).content().contains("\"prevResult\":{");
+
+            Files.delete(further.resolve("20-script.conf"));
+            pod.remove();
+            assertThat(calls()).last().asString().startsWith("DEL " + pod.id());
+
+            Files.writeString(further.resolve("20-script.conf"), "{");
+            assertThat(Refusal.of(() -> live.pod().run()).message()).contains("20-script.conf, which is no JSON");
+            configure(
+                    "10-test.conflist",
+                    bridge(ipv4(), "").replace("\"plugins\":", "\"loadOnlyInlinedPlugins\":true,\"plugins\":"));
+            live.pod().run().remove();
+            assertThat(calls()).hasSize(2);
+        } finally {
+            PortafilterServer.deleteTree(further);
+        }
+    }
+
     @Test
     void aNameThatWouldBeAnotherArgumentIsRefused() {
         Refusal refusal =
