@@ -227,7 +227,8 @@ set_jvm() {
     "-Xmx${PORTAFILTER_HEAP:-64m}" -XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput
     "-XX:CompilerDirectivesFile=$tree/deploy/compiler-directives.json" -XX:+ExitOnOutOfMemoryError
     "-XX:OnOutOfMemoryError=echo 'the Java heap of ${PORTAFILTER_HEAP:-64m} is used up: give more by PORTAFILTER_HEAP' >&2"
-    -XX:TrimNativeHeapInterval=30000 -Djdk.httpclient.bufsize=65536 -Djdk.virtualThreadScheduler.parallelism=8 --enable-native-access=ALL-UNNAMED)
+    -XX:TrimNativeHeapInterval=30000 -Djdk.httpclient.bufsize=65536 -Djdk.virtualThreadScheduler.parallelism=8
+    --enable-native-access=ALL-UNNAMED)
   if [ -d "$native" ]; then
     # Unpacked at build time: works with a noexec /tmp, and is faster than unpacking at each start.
     jvm+=("-Djava.library.path=$native" "-Djna.boot.library.path=$native" -Djna.nounpack=true
