@@ -184,7 +184,7 @@ final class ExecSync {
         Context caller = Context.current();
         Context.CancellationListener onCancel = _ -> ended.complete(false);
         EventLoop.Registration end =
-                node.events().watch(launch.monitor().pidfd(), EPOLLIN | EPOLLONESHOT, _ -> ended.complete(true));
+                node.events().watch(launch.end(), EPOLLIN | EPOLLONESHOT, _ -> ended.complete(true));
         caller.addListener(onCancel, Runnable::run);
         try {
             stdout.watch(node.events());

@@ -32,7 +32,7 @@ final class ConfigDirectory {
         record Wrong(Path file, String why) implements Found {}
     }
 
-    /** Files of one plugin each, in a directory of the network's name, are its further plugins (section 1 of the specification). */
+    /** Of one plugin each, in a directory of the network's name: its further plugins (CNI 1.1, section 1). */
     private static final List<String> PLUGIN_ENDINGS = List.of(".conf");
 
     private final Path directory;
