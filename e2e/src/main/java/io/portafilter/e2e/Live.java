@@ -144,6 +144,22 @@ public final class Live implements BeforeAllCallback, BeforeEachCallback, AfterE
         }
     }
 
+    /**
+     * A file with the manifest of a pod.
+     *
+     * @param spec what is below {@code spec}; IMAGE is the image of busybox
+     */
+    public Path manifest(String name, String spec) {
+        try {
+            return Files.writeString(
+                    directory("manifest").resolve(name + ".yaml"),
+                    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\nspec:\n"
+                            + spec.replace("IMAGE", busybox()).indent(2));
+        } catch (java.io.IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
     // Made once per run, when first used.
     private static final class Attacker {
         static final Optional<TestImage> IMAGE = TestImages.attacker();

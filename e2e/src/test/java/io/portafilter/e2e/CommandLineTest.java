@@ -39,18 +39,6 @@ class CommandLineTest {
         return portafilter(all.toArray(new String[0]));
     }
 
-    private static Path manifest(String name, String spec) {
-        try {
-            Path file = live.directory("manifest").resolve(name + ".yaml");
-            return Files.writeString(
-                    file,
-                    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\nspec:\n"
-                            + spec.replace("IMAGE", live.busybox()).indent(2));
-        } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
-        }
-    }
-
     @Test
     void helpNamesTheCommands() {
         Commands.Outcome help = portafilter("--help");
@@ -97,7 +85,7 @@ class CommandLineTest {
 
     @Test
     void runPrintsTheContainersOutputAloneAndEndsWithItsStatus() {
-        Path pod = manifest("plain", """
+        Path pod = live.manifest("plain", """
                 restartPolicy: Never
                 containers:
                 - name: main
@@ -113,7 +101,7 @@ class CommandLineTest {
 
     @Test
     void severalContainersAreToldApartAndTheFirstFailureIsTheStatus() {
-        Path pod = manifest("several", """
+        Path pod = live.manifest("several", """
                 restartPolicy: Never
                 initContainers:
                 - name: prepare
@@ -141,7 +129,7 @@ class CommandLineTest {
 
     @Test
     void aProgramThatCannotBeFoundOrRunGives127And126() {
-        Path missing = manifest("missing", """
+        Path missing = live.manifest("missing", """
                 restartPolicy: Never
                 containers:
                 - {name: main, image: IMAGE, command: [/no/such/program]}
@@ -149,7 +137,7 @@ class CommandLineTest {
         Commands.Outcome outcome = connected("run", "--rm", missing.toString());
         assertThat(outcome.status()).isEqualTo(127);
         assertThat(outcome.stderr()).contains("/no/such/program");
-        Path forbidden = manifest("forbidden", """
+        Path forbidden = live.manifest("forbidden", """
                 restartPolicy: Never
                 containers:
                 - {name: main, image: IMAGE, command: [/etc/passwd]}
@@ -160,7 +148,7 @@ class CommandLineTest {
 
     @Test
     void theManifestsSecurityContextIsHonoured() {
-        Path pod = manifest("secured", """
+        Path pod = live.manifest("secured", """
                 restartPolicy: Never
                 hostUsers: false
                 hostname: named
@@ -210,14 +198,14 @@ class CommandLineTest {
 
     @Test
     void unknownFieldsAreRefusedByTheirPathAndClusterFieldsAreWarnedOf() {
-        Path wrong = manifest("wrong", """
+        Path wrong = live.manifest("wrong", """
                 containers:
                 - {name: main, image: IMAGE, comand: [sh]}
                 """);
         Commands.Outcome refused = connected("run", wrong.toString());
         assertThat(refused.status()).isEqualTo(125);
         assertThat(refused.stderr()).contains("comand").contains("spec.containers[0]");
-        Path cluster = manifest("cluster", """
+        Path cluster = live.manifest("cluster", """
                 restartPolicy: Never
                 serviceAccountName: someone
                 containers:
@@ -234,7 +222,7 @@ class CommandLineTest {
 
     @Test
     void recordsStayForLogsWithoutRm() {
-        Path pod = manifest("staying", """
+        Path pod = live.manifest("staying", """
                 restartPolicy: Never
                 containers:
                 - {name: main, image: IMAGE, command: [sh, -c, "echo kept in the log"]}
@@ -398,7 +386,7 @@ class CommandLineTest {
     @Test
     void runServesInProcessWhenNobodyListens() throws IOException {
         Path base = live.directory("own");
-        Path pod = manifest("alone", """
+        Path pod = live.manifest("alone", """
                 restartPolicy: Never
                 containers:
                 - {name: main, image: IMAGE, command: [sh, -c, "echo alone; exit 2"]}
@@ -424,8 +412,8 @@ class CommandLineTest {
                 "root = \"" + base + "/root\"\nstate = \"" + base + "/state\"\ncgroup_parent = \""
                         + live.portafilter().cgroupParent() + "/shared\"\n");
         Path may = base.resolve("may-end");
-        Path first = manifest("first", waiting("first", "[ -e /see/second ]", base));
-        Path second = manifest("second", waiting("second", "[ -e /see/may-end ]", base));
+        Path first = live.manifest("first", waiting("first", "[ -e /see/second ]", base));
+        Path second = live.manifest("second", waiting("second", "[ -e /see/may-end ]", base));
         try (ExecutorService commands = Executors.newFixedThreadPool(2)) {
             Future<Commands.Outcome> serving =
                     commands.submit(() -> portafilter("run", "--rm", "--config", config.toString(), first.toString()));

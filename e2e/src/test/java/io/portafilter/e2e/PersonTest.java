@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.portafilter.cri.v1.ContainerState;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -43,18 +42,6 @@ class PersonTest {
                 .configure(config -> config.setTty(true).setStdin(true))
                 .command("sh")
                 .start();
-    }
-
-    private static Path manifest(String name, String spec) {
-        try {
-            Path file = live.directory("manifest").resolve(name + ".yaml");
-            return Files.writeString(
-                    file,
-                    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\nspec:\n"
-                            + spec.replace("IMAGE", live.busybox()).indent(2));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     @Test
@@ -155,7 +142,7 @@ class PersonTest {
 
     @Test
     void aPodIsRunWithItsPersonAtIt() throws Exception {
-        Path pod = manifest("person", """
+        Path pod = live.manifest("person", """
                 restartPolicy: Never
                 initContainers:
                 - {name: before, image: IMAGE, command: [echo, prepared]}
@@ -174,7 +161,7 @@ class PersonTest {
 
     @Test
     void aPodIsRunWithTheInputThatIsPipedToIt() {
-        Path pod = manifest("piped", """
+        Path pod = live.manifest("piped", """
                 restartPolicy: Never
                 containers:
                 - {name: main, image: IMAGE, command: [sh, -c, "wc -c; exit 8"]}
@@ -191,7 +178,7 @@ class PersonTest {
 
     @Test
     void aPersonSitsAtOneContainerOnly() {
-        Path pod = manifest("two", """
+        Path pod = live.manifest("two", """
                 restartPolicy: Never
                 containers:
                 - {name: one, image: IMAGE, command: [sh]}
